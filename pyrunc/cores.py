@@ -85,7 +85,7 @@ def _load_quotes() -> tuple[Callable[[str], str], Callable[[str], str]]:
     try:
         from _json import encode_basestring, encode_basestring_ascii
     except ImportError:
-        from json.encoder import encode_basestring, encode_basestring_ascii  # type: ignore[attr-defined, no-redef]
+        from json.encoder import encode_basestring, encode_basestring_ascii
     _QUOTES = (encode_basestring, encode_basestring_ascii)
     return _QUOTES
 

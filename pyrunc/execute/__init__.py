@@ -1,0 +1,1 @@
+"""The runtime's half of a plan: effects in the runtime's own namespaces."""

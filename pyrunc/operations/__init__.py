@@ -1,0 +1,55 @@
+"""The verbs: one module each, with a function of the module's name.
+
+Every verb takes a `Context` first and plain values after it; it returns data
+(dicts, lists, numbers) or nothing, prints nothing and raises PyruncError.
+Flags, output formats and exit codes of the command line live in `pyrunc.cli`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Log(Protocol):
+        """What verbs ask of a log; `pyrunc.log` has the real one."""
+
+        debugging: bool
+
+        def debug(self, text: str) -> None: ...
+
+        def warning(self, text: str) -> None: ...
+
+
+class Context:
+    """What the global flags say.
+
+    root: absolute directory of the state store; root_given: it was named by
+    the caller; rootless: "true", "false" or "auto".
+    """
+
+    __slots__ = ("log", "root", "root_given", "rootless", "systemd_cgroup")
+
+    def __init__(
+        self, root: str, systemd_cgroup: bool = False, rootless: str = "auto", log: Log | None = None, root_given: bool = True
+    ) -> None:
+        self.root = root
+        self.systemd_cgroup = systemd_cgroup
+        self.rootless = rootless
+        self.log: Log = log or Silent()
+        self.root_given = root_given
+
+
+class Silent:
+    """A log that keeps nothing."""
+
+    __slots__ = ("debugging",)
+
+    def __init__(self) -> None:
+        self.debugging = False
+
+    def debug(self, text: str) -> None:
+        """Drop the line."""
+
+    def warning(self, text: str) -> None:
+        """Drop the line."""

@@ -1,0 +1,13 @@
+"""validate: everything that is wrong with a bundle."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.operations import Context
+    from pyrunc.errors import SpecError
+
+
+def validate(context: Context, bundle: str = "") -> list[SpecError]:
+    """All violations in the bundle's config.json; an empty list if there are none."""
+    raise NotImplementedError

@@ -1,0 +1,1 @@
+"""What is kept about a container between commands, and what is allowed when."""
