@@ -47,6 +47,6 @@ const char *arg_str(const struct op *op, unsigned index);
 const void *arg_bytes(const struct op *op, unsigned index);
 uint32_t arg_length(const struct op *op, unsigned index); /* of a str or bytes */
 char **arg_list(const struct op *op, unsigned index);     /* ends with NULL */
-uint32_t arg_count(const struct op *op, unsigned index);  /* strings in a list */
+uint32_t arg_count(const struct op *op, unsigned index);  /* number of strings in a list */
 
 #endif

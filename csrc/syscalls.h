@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 /* From 424 on the numbers are the same on all architectures (alpha aside). */
+#ifndef SYS_statx
+#error "this libc is too old"
+#endif
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #endif
@@ -56,6 +59,20 @@ struct sys_mount_attr {
 struct sys_clone_args {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 };
+
+/* struct statx up to the mount id, and room for what newer kernels add */
+struct sys_statx {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, spare;
+    uint64_t ino, size, blocks, attributes_mask;
+    uint64_t times[8];
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t mount_id;
+    uint64_t more[13];
+};
+_Static_assert(sizeof(struct sys_statx) == 256, "the kernel's size");
 
 enum {
     SYS_RESOLVE_NO_XDEV = 0x01,
@@ -116,6 +133,13 @@ static inline int sys_openat2(int dir, const char *path, uint64_t flags, uint64_
 {
     struct sys_open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
     return sys_call(SYS_openat2, dir, path, &how, sizeof how);
+}
+
+static inline int sys_statx(int fd, struct sys_statx *status)
+{
+    const unsigned want = 0x7ff | 0x1000; /* STATX_BASIC_STATS | STATX_MNT_ID */
+
+    return sys_call(SYS_statx, fd, "", AT_EMPTY_PATH, want, status);
 }
 
 static inline int sys_open_tree(int dir, const char *path, unsigned flags)

@@ -1,0 +1,195 @@
+/* Operations on the process itself and on its namespaces. */
+#include <linux/nsfs.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "init.h"
+#include "path.h"
+#include "reply.h"
+#include "syscalls.h"
+
+enum { SIGNAL_COUNT = 64, KEYCTL_JOIN_SESSION = 1 };
+
+int op_set_dumpable(struct context *context, const struct op *op)
+{
+    (void)context;
+    return result(prctl(PR_SET_DUMPABLE, arg_int(op, 0), 0, 0, 0));
+}
+
+/* A parent that died before the prctl sends no signal any more.  getppid() cannot
+ * tell, it is 0 in a new pid namespace; the parent is the runtime, and it holds
+ * the other end of the socket for as long as it lives. */
+int op_set_parent_death_signal(struct context *context, const struct op *op)
+{
+    int error = result(prctl(PR_SET_PDEATHSIG, arg_int(op, 0), 0, 0, 0));
+
+    if (!error && arg_int(op, 0) && !reply_peer_alive(context))
+        error = -ESRCH;
+    return error;
+}
+
+/* CLONE_PARENT makes the child the runtime's child.  The pipe keeps it from
+ * sending anything before this process has sent message PID. */
+int op_clone_init(struct context *context, const struct op *op)
+{
+    struct sys_clone_args args = {.flags = (uint64_t)arg_int(op, 0) | CLONE_PARENT};
+    int pipe_ends[2];
+    int pid;
+    char byte;
+
+    if (pipe2(pipe_ends, O_CLOEXEC) < 0)
+        return -errno;
+    pid = sys_call(SYS_clone3, &args, sizeof args);
+    if (pid < 0)
+        return pid;
+    if (pid > 0) {
+        reply_pid(context, pid);
+        _exit(0);
+    }
+    close(pipe_ends[1]);
+    while (read(pipe_ends[0], &byte, 1) < 0 && errno == EINTR)
+        ;
+    close(pipe_ends[0]);
+    return 0;
+}
+
+int op_setsid(struct context *context, const struct op *op)
+{
+    int session = result(setsid());
+
+    (void)context, (void)op;
+    return session < 0 ? session : 0;
+}
+
+int op_set_umask(struct context *context, const struct op *op)
+{
+    (void)context;
+    umask((mode_t)arg_int(op, 0));
+    return 0;
+}
+
+/* Raw system calls: libc keeps some signals for itself and refuses to touch them. */
+int op_reset_signals(struct context *context, const struct op *op)
+{
+    static const uint64_t nothing[4]; /* the kernel's struct sigaction: handler SIG_DFL, all else 0 */
+    int error = 0;
+
+    (void)context, (void)op;
+    for (int number = 1; number <= SIGNAL_COUNT && !error; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            error = sys_call(SYS_rt_sigaction, number, nothing, NULL, sizeof nothing[0]);
+    if (!error)
+        error = sys_call(SYS_rt_sigprocmask, SIG_SETMASK, nothing, NULL, sizeof nothing[0]);
+    return error;
+}
+
+int op_reset_affinity(struct context *context, const struct op *op)
+{
+    unsigned char mask[1024]; /* 8192 CPUs, the most that a kernel is built for */
+    int error;
+
+    (void)op;
+    memset(mask, 0xff, sizeof mask);
+    error = sys_call(SYS_sched_setaffinity, 0, sizeof mask, mask);
+    if (error < 0)
+        reply_warning(context, error, "the CPU affinity cannot be reset");
+    return 0;
+}
+
+int op_new_session_keyring(struct context *context, const struct op *op)
+{
+    int error = sys_call(SYS_keyctl, KEYCTL_JOIN_SESSION, arg_str(op, 0), 0, 0, 0);
+
+    (void)context;
+    return error < 0 && error != -ENOSYS ? error : 0;
+}
+
+int op_open_namespace(struct context *context, const struct op *op)
+{
+    int fd = result(open(arg_str(op, 1), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+
+    detail_set(context, arg_str(op, 1));
+    if (fd < 0)
+        return fd;
+    if (ioctl(fd, NS_GET_NSTYPE) == arg_int(op, 2))
+        return slot_put(context, op, 0, fd);
+    close(fd);
+    detail_add(context, " is not a namespace of the type wanted");
+    return -EINVAL;
+}
+
+int op_setns(struct context *context, const struct op *op)
+{
+    int fd = slot_get(context, op, 0);
+
+    return fd < 0 ? fd : result(setns(fd, (int)arg_int(op, 1)));
+}
+
+int op_unshare(struct context *context, const struct op *op)
+{
+    (void)context;
+    return result(unshare((int)arg_int(op, 0)));
+}
+
+/* Raw system calls, as libc would act on all threads. Groups cannot be dropped
+ * where the user namespace denies setgroups; then they stay what they were. */
+int op_become_root(struct context *context, const struct op *op)
+{
+    int error = sys_call(SYS_setgroups, 0, NULL);
+
+    (void)context, (void)op;
+    if (!error || error == -EPERM)
+        error = sys_call(SYS_setresgid, 0, 0, 0);
+    if (!error)
+        error = sys_call(SYS_setresuid, 0, 0, 0);
+    return error;
+}
+
+int op_write_timens_offsets(struct context *context, const struct op *op)
+{
+    int proc = result(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    int error;
+
+    (void)context;
+    if (proc < 0)
+        return proc;
+    error = proc_write(proc, "self/timens_offsets", arg_str(op, 0), arg_length(op, 0));
+    close(proc);
+    return error;
+}
+
+int op_set_hostname(struct context *context, const struct op *op)
+{
+    (void)context;
+    return sys_call(SYS_sethostname, arg_str(op, 0), arg_length(op, 0));
+}
+
+int op_set_domainname(struct context *context, const struct op *op)
+{
+    (void)context;
+    return sys_call(SYS_setdomainname, arg_str(op, 0), arg_length(op, 0));
+}
+
+int op_set_loopback_up(struct context *context, const struct op *op)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    int fd = result(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    int error;
+
+    (void)context, (void)op;
+    if (fd < 0)
+        return fd;
+    error = result(ioctl(fd, SIOCGIFFLAGS, &request));
+    if (!error) {
+        request.ifr_flags |= IFF_UP;
+        error = result(ioctl(fd, SIOCSIFFLAGS, &request));
+    }
+    close(fd);
+    return error;
+}
