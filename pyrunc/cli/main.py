@@ -1,0 +1,147 @@
+"""From the command line to an exit code: understand, carry out, report.
+
+The only place that turns errors into log lines and exit codes.  A command that
+fails writes exactly one error line (see `pyrunc.log`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pyrunc.cli.parser import Parsed, parse
+from pyrunc.errors import OperationError, PyruncError, UsageError
+from pyrunc.log import Log
+from pyrunc.operations import Context
+
+DEFAULT_ROOT = "/run/pyrunc"
+_WHOLE_RANGE = ["0", "0", "4294967295"]
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out one command line (without the program's name); returns the exit code."""
+    parsed: Parsed | None = None
+    log = Log()
+    try:
+        understood = _understand(arguments)
+        if isinstance(understood, int):
+            return understood
+        parsed = understood
+        options = parsed.options
+        log = Log(str(options["log"]), str(options["log_format"]), bool(options["debug"]))
+        return _carry_out(parsed, _context(options, log))
+    except Exception as error:
+        failure = explain(error)
+        if log.debugging:
+            _print_trace()
+        log.failure(failure, parsed.command.prefix if parsed else "")
+        return parsed.command.setup_failure if parsed and not isinstance(failure, UsageError) else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def entry() -> None:
+    """The process entry: run `main` on sys.argv and leave at once, without the interpreter's tear-down."""
+    code = main(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            code = code or 1
+    os._exit(code)
+
+
+def _understand(arguments: list[str]) -> Parsed | int:
+    parsed = None if "_PYRUNC_COMPLETE" in os.environ else parse(arguments)
+    if parsed is not None:
+        return parsed
+    from pyrunc.cli.app import understand
+
+    return understand(arguments)
+
+
+def _carry_out(parsed: Parsed, context: Context) -> int:
+    name = parsed.command.name
+    if parsed.command.shown:
+        from pyrunc.cli.output import show
+
+        return show(name, context, parsed.values)
+    module = __import__("pyrunc.operations." + name, None, None, [name])
+    result: int | None = getattr(module, name)(context, **parsed.values)
+    return result or 0
+
+
+def _context(options: dict[str, object], log: Log) -> Context:
+    manager = options["cgroup_manager"]
+    if manager == "disabled":
+        raise UsageError("--cgroup-manager disabled is not supported by this version")
+    root = str(options["root"])
+    return Context(
+        root=state_root(root, str(options["rootless"])),
+        systemd_cgroup=manager == "systemd" or (bool(options["systemd_cgroup"]) and not manager),
+        rootless=str(options["rootless"]),
+        log=log,
+        root_given=bool(root),
+    )
+
+
+def state_root(given: str, rootless: str = "auto") -> str:
+    """The absolute directory of the container records.
+
+    `given` is what --root says; without it /run/pyrunc, and for the unprivileged
+    $XDG_RUNTIME_DIR/pyrunc, made here (0700, sticky so that it outlives cleaners
+    of that directory).
+    """
+    if given:
+        root = os.path.abspath(given)
+        if root == "/":
+            raise UsageError("--root may not be /")
+        return root
+    runtime_dir = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not runtime_dir or not _unprivileged(rootless):
+        return DEFAULT_ROOT
+    root = os.path.abspath(runtime_dir + "/pyrunc")
+    try:
+        os.makedirs(root, 0o700)
+        os.chmod(root, 0o1700)
+    except FileExistsError:
+        pass
+    return root
+
+
+def _unprivileged(rootless: str) -> bool:
+    """Whether the caller is an ordinary user: by id, or root only inside a user namespace."""
+    if rootless != "auto":
+        return rootless == "true"
+    if os.geteuid() != 0:
+        return True
+    try:
+        with open("/proc/self/uid_map") as file:
+            mapped = file.read().split()
+    except OSError:
+        return False
+    return mapped != _WHOLE_RANGE and os.environ.get("USER") != "root"
+
+
+def explain(error: Exception) -> PyruncError:
+    """The error as one that can be logged: unforeseen ones are named as such."""
+    if isinstance(error, PyruncError):
+        return error
+    if isinstance(error, OSError) and error.errno:
+        path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+        reason = os.strerror(error.errno).lower()
+        return OperationError(f"{path}: {reason}" if path else reason, path=path, errno=error.errno)
+    if isinstance(error, MemoryError):
+        return OperationError("out of memory")
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+    text = f"internal error: {type(error).__name__}: {error} ({where})"
+    return PyruncError(text, hint="run it with --debug")
+
+
+def _print_trace() -> None:
+    from traceback import print_exc
+
+    print_exc()
