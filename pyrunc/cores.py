@@ -63,7 +63,7 @@ def _make_scanner() -> Callable[[str, int], tuple[Any, int]]:
     return scanner
 
 
-def _quote(text: str) -> str:
+def encode_string(text: str) -> str:
     """`text` as a JSON string; lone surrogates (bytes of file names) become escapes."""
     quote = _QUOTES
     if quote is None:
@@ -141,7 +141,7 @@ def render_json(value: object, indent: int | None = None) -> str:
 
 def _render(value: object, parts: list[str], indent: str | None, newline: str) -> None:
     if isinstance(value, str):
-        parts.append(_quote(value))
+        parts.append(encode_string(value))
     elif value is None:
         parts.append("null")
     elif value is True:
@@ -151,7 +151,7 @@ def _render(value: object, parts: list[str], indent: str | None, newline: str) -
     elif isinstance(value, (int, float)):
         parts.append(_number(value))
     elif isinstance(value, dict):
-        keys = [(_quote(_checked_key(key)) + (":" if indent is None else ": "), item) for key, item in value.items()]
+        keys = [(encode_string(_checked_key(key)) + (":" if indent is None else ": "), item) for key, item in value.items()]
         _render_items("{", keys, "}", parts, indent, newline)
     elif isinstance(value, (list, tuple)):
         _render_items("[", [("", item) for item in value], "]", parts, indent, newline)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyrunc.operations import Context
     from collections.abc import Sequence
+
+    from pyrunc.operations import Context
 
 
 def exec(

@@ -7,6 +7,6 @@ if TYPE_CHECKING:
     from pyrunc.operations import Context
 
 
-def list(context: Context) -> list[dict[str, object]]:  # noqa: A001
+def list(context: Context) -> list[dict[str, object]]:
     """The state objects of all containers, in order of their ids, with owner names."""
     raise NotImplementedError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyrunc.operations import Context
     from pyrunc.plan.plan import Plan
+
+    from pyrunc.operations import Context
 
 
 def plan(context: Context, bundle: str = "", id: str = "", **flags: object) -> Plan:

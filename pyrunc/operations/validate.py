@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyrunc.operations import Context
     from pyrunc.errors import SpecError
+    from pyrunc.operations import Context
 
 
 def validate(context: Context, bundle: str = "") -> list[SpecError]:

@@ -1,0 +1,111 @@
+"""Hooks that run in the runtime's namespaces: prestart, createRuntime, poststart, poststop.
+
+Hooks of the container's namespaces are operations of pyrunc-init (`run_hook`).
+Spec: config.md, "POSIX-platform Hooks".
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyrunc import native
+from pyrunc.cores import render_json
+from pyrunc.errors import HookError
+from pyrunc.execute.process import reap, send_signal, wait_gone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+OUTPUT_LIMIT = 4096
+FOREVER = 10.0**9
+SIGKILL = 9
+
+
+def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, object], directory: str) -> None:
+    """Run one hook to its end with the state on its stdin; HookError if it fails.
+
+    argv[0] is args[0], whatever `path` is: docker's network hook is a link to
+    its daemon and looks at its name.  Without `env` it gets the runtime's own.
+    Output goes to memory files, so no hook and no child of one can block us.
+    """
+    env = [os.fsencode(item) for item in hook["env"]] if "env" in hook else _own_environment()
+    args = [os.fsencode(item) for item in hook.get("args") or [hook["path"]]]
+    where = f"error running {kind} hook #{index}"
+    pointer = f"/hooks/{kind}/{index}"
+    files = [_memory_file(render_json(state).encode()), _memory_file(b""), _memory_file(b"")]
+    try:
+        pid, pidfd = native.spawn(
+            hook["path"], args, env, [(fd, number) for number, fd in enumerate(files)], directory=directory
+        )
+    except OSError as error:
+        text = f"{where}: fork/exec {hook['path']}: {os.strerror(error.errno or 0).lower()}"
+        raise HookError(text, pointer=pointer, path=hook["path"], errno=error.errno or 0) from error
+    else:
+        timeout = hook.get("timeout")
+        status = _finish(pid, pidfd, timeout)
+        if status is None:
+            raise HookError(f"{where}: timed out after {timeout} s", pointer=pointer, path=hook["path"])
+        if status:
+            text = f"{where}: {render_status(status)}, stdout: {_output(files[1])}, stderr: {_output(files[2])}"
+            raise HookError(text, pointer=pointer, path=hook["path"])
+    finally:
+        for fd in files:
+            os.close(fd)
+
+
+def run_all(kind: str, hooks: list[dict[str, Any]], state: dict[str, object], directory: str) -> None:
+    """Run all hooks of one kind in order; the first failure ends it."""
+    for index, hook in enumerate(hooks):
+        run_hook(kind, index, hook, state, directory)
+
+
+def run_poststop(
+    hooks: list[dict[str, Any]], state: dict[str, object], directory: str, warn: Callable[[str], None]
+) -> None:
+    """Run all poststop hooks; a failure is a warning and the rest still run."""
+    for index, hook in enumerate(hooks):
+        try:
+            run_hook("poststop", index, hook, state, directory)
+        except HookError as error:
+            warn(error.text)
+
+
+def render_status(status: int) -> str:
+    """A wait status in words, as Go says it."""
+    if os.WIFSIGNALED(status):
+        return f"signal: {os.WTERMSIG(status)}"
+    return f"exit status {os.waitstatus_to_exitcode(status)}"
+
+
+def _finish(pid: int, pidfd: int, timeout: int | None) -> int | None:
+    """The hook's wait status; None if it had to be killed after `timeout` seconds."""
+    try:
+        ended = wait_gone(pidfd, FOREVER if timeout is None else timeout)
+        if not ended:
+            send_signal(pidfd, SIGKILL)
+        status = reap(pid)
+    except BaseException:
+        send_signal(pidfd, SIGKILL)
+        reap(pid)
+        raise
+    finally:
+        os.close(pidfd)
+    return status if ended else None
+
+
+def _own_environment() -> list[bytes]:
+    return [name + b"=" + value for name, value in os.environb.items()]
+
+
+def _memory_file(content: bytes) -> int:
+    fd = os.memfd_create("hook", os.MFD_CLOEXEC)
+    if content:
+        os.write(fd, content)
+        os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _output(fd: int) -> str:
+    return os.pread(fd, OUTPUT_LIMIT, 0).decode("utf-8", "replace").strip().replace("\n", "; ")

@@ -1,0 +1,146 @@
+"""Processes: who they are, whether they live, and the status that follows from it.
+
+A process is a pid and a start time, so that a reused pid is never taken for
+the container's; it is signalled and waited for through a pidfd only.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from errno import ENXIO, ESRCH
+
+from pyrunc.state.lifecycle import CREATED, CREATING, PAUSED, RUNNING, STOPPED
+from pyrunc.state.store import START_FIFO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.state.record import Record
+    from pyrunc.state.store import Entry
+
+DEADLINE = 10.0
+"""Seconds that a killed process gets to vanish."""
+
+
+def read_start_time(pid: int) -> int:
+    """Field 22 of /proc/PID/stat (clock ticks after boot); 0 if there is no such living process."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        content = os.read(fd, 4096)
+    except ProcessLookupError:
+        return 0
+    finally:
+        os.close(fd)
+    fields = content[content.rindex(b")") + 2 :].split()
+    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def open_pidfd(pid: int, start_time: int) -> int:
+    """A pidfd of that very process; -1 if it is gone."""
+    if pid <= 0:
+        return -1
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno == ESRCH:
+            return -1
+        raise
+    if read_start_time(pid) != start_time:
+        os.close(pidfd)
+        return -1
+    return pidfd
+
+
+def send_signal(pidfd: int, number: int) -> bool:
+    """Signal the process; False if it is gone."""
+    import _signal
+
+    try:
+        _signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_gone(pidfd: int, seconds: float = DEADLINE) -> bool:
+    """Wait until the process has ended; False if the time is over first."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if poll.poll(int(left * 1000) + 1):
+            return True
+    return False
+
+
+def reap(pid: int) -> int:
+    """Wait for our child; its wait status, or -1 if it is no child of ours (any more)."""
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return -1
+
+
+def exit_status(status: int) -> int:
+    """The shell's number for a wait status: the exit code, or 128 + N for signal N."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def status_of(entry: Entry, record: Record) -> str:
+    """The container's status as the kernel tells it.
+
+    The FIFO `start.fifo` has a reader exactly as long as the init waits for start.
+    """
+    alive = record.pid > 0 and read_start_time(record.pid) == record.start_time
+    if record.status == CREATING:
+        return CREATING if alive or entry.is_locked_by_other() else STOPPED
+    if not alive:
+        return STOPPED
+    if is_waiting(entry):
+        status = CREATED
+    else:
+        status = RUNNING
+    return PAUSED if is_frozen(record) else status
+
+
+def is_waiting(entry: Entry) -> bool:
+    """Whether an init waits at the entry's FIFO for its start."""
+    try:
+        fd = os.open(START_FIFO, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry.dir_fd)
+    except OSError as error:
+        if error.errno in (ENXIO, 2):
+            return False
+        raise
+    os.close(fd)
+    return True
+
+
+def is_frozen(record: Record) -> bool:
+    """Whether the container's cgroup is frozen."""
+    if not record.cgroup:
+        return False
+    from pyrunc.cgroup.driver import open_cgroup
+
+    try:
+        return open_cgroup(record.cgroup).frozen()
+    except FileNotFoundError:
+        return False
+
+
+def oci_state(record: Record, status: str, pid: int | None = None) -> dict[str, object]:
+    """The OCI state that hooks read: spec runtime.md, "State"."""
+    state: dict[str, object] = {
+        "ociVersion": record.oci_version,
+        "id": record.id,
+        "status": status,
+        "pid": record.pid if pid is None else pid,
+        "bundle": record.bundle,
+    }
+    if record.annotations:
+        state["annotations"] = record.annotations
+    return state

@@ -1,0 +1,167 @@
+"""The words for a failed operation: which config property, what, why.
+
+Pure, and loaded only when something failed.  Engines parse some of these texts
+(they turn them into exit codes 126 and 127), so they are runc's.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, ENOENT
+
+from pyrunc.errors import HookError, HostError, OperationError, PyruncError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyrunc.execute.conversation import Message
+    from pyrunc.plan.ops import Op
+    from pyrunc.spec.types import Config
+
+_START = "unable to start container process: "
+_INIT = _START + "error during container init: "
+SIGKILL = 9
+
+
+def reason(errno: int) -> str:
+    """The kernel's reason in lower case."""
+    return os.strerror(errno).lower()
+
+
+def explain_failure(op: Op | None, message: Message, config: Config) -> PyruncError:
+    """The error for what pyrunc-init reported about `op` (None: before its plan began)."""
+    if op is None:
+        return OperationError(f"{_INIT}{message.text}: {reason(message.error)}", step="plan", errno=message.error)
+    words = _WORDS.get(op.name, _plain)
+    text = words(op, message, config)
+    kind = HookError if op.name == "run_hook" else OperationError
+    return kind(text, step=op.name, pointer=op.pointer, errno=message.error, path=_path(op))
+
+
+def explain_end(status: int, oom_kills: int, step: str) -> PyruncError:
+    """The error for a pyrunc-init that ended without a word; `status`: its wait status, -1 where unknown."""
+    if oom_kills > 0:
+        return HostError(
+            f"{_START}the memory limit of the container is too small for its set-up: the kernel killed it",
+            step=step, pointer="/linux/resources/memory/limit", hint="raise linux.resources.memory.limit",
+        )  # fmt: skip
+    if status == -1:
+        return OperationError(f"{_START}the container's init is gone", step=step)
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        hint = "somebody killed it, or a limit of the container did" if number == SIGKILL else ""
+        return OperationError(f"{_START}the container's init was killed by signal {number}", step=step, hint=hint)
+    code = os.waitstatus_to_exitcode(status)
+    return OperationError(f"{_START}the container's init ended with status {code}", step=step)
+
+
+def explain_runtime(op: Op, error: OSError) -> PyruncError:
+    """The error for an operation of the runtime's own half."""
+    errno = error.errno or 0
+    why = reason(errno) if errno else str(error)
+    if op.name == "set_rlimit":
+        text = f"{_INIT}error setting rlimits for ready process: error setting rlimit type {op.args[0]}: {why}"
+    elif op.name == "write_cgroup":
+        text = f"{_START}unable to apply cgroup configuration: failed to write {op.args[2]!r} to {op.args[1]}: {why}"
+        return HostError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
+    elif op.name in ("make_cgroup", "join_cgroup", "own_cgroup", "attach_device_program"):
+        place = f" {error.filename}" if error.filename else ""
+        text = f"{_START}unable to apply cgroup configuration: {op.name.replace('_', ' ')}{place}: {why}"
+        return HostError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
+    elif op.name == "start_init":
+        text = f"{_START}cannot start pyrunc-init: {why}"
+    else:
+        place = f" {error.filename}" if error.filename else ""
+        text = f"{_START}{op.name.replace('_', ' ')}{place}: {why}"
+    return OperationError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
+
+
+def _path(op: Op) -> str:
+    for argument in op.args:
+        if isinstance(argument, str) and argument.startswith("/"):
+            return str(argument)
+    return ""
+
+
+def _because(message: Message) -> str:
+    """Detail and reason of a message."""
+    why = reason(message.error)
+    return f"{message.text}: {why}" if message.text and message.text.lower() != why else why
+
+
+def _plain(op: Op, message: Message, config: Config) -> str:
+    mount = _mount(op.pointer, config)
+    if mount:
+        source, target = mount
+        return f'{_INIT}error mounting "{source}" to rootfs at "{target}": {_step(op)}: {_because(message)}'
+    return f"{_INIT}{_step(op)}: {_because(message)}"
+
+
+def _step(op: Op) -> str:
+    """The operation and the path it is about."""
+    if op.name == "open_tree" and len(op.args) > 1:
+        return f"stat {op.args[1]}"
+    path = _path(op)
+    return f"{op.name.replace('_', ' ')} {path}" if path else op.name.replace("_", " ")
+
+
+def _mount(pointer: str, config: Config) -> tuple[str, str] | None:
+    """Source and destination of the mount that `pointer` lies in."""
+    parts = pointer.split("/")
+    if len(parts) < 3 or parts[1] != "mounts" or not parts[2].isdigit():
+        return None
+    mounts = config.get("mounts") or []
+    index = int(parts[2])
+    if index >= len(mounts):
+        return None
+    mount = mounts[index]
+    return mount.get("source") or mount.get("type") or "", mount["destination"]
+
+
+def _find_executable(op: Op, message: Message, config: Config) -> str:
+    name = str(op.args[0])
+    if message.error == ENOENT and "/" not in name:
+        why = "executable file not found in $PATH"
+    elif message.error == EACCES:
+        why = reason(message.error)
+    else:
+        why = f"stat {name}: {reason(message.error)}"
+    return f'{_START}exec: "{name}": {why}'
+
+
+def _exec(op: Op, message: Message, config: Config) -> str:
+    args = op.args[0]
+    name = args[0] if isinstance(args, list) and args else ""
+    return f'{_START}exec: "{name}": {_because(message)}'
+
+
+def _change_directory(op: Op, message: Message, config: Config) -> str:
+    return f'{_START}chdir to cwd ("{op.args[0]}") set in config.json failed: {_because(message)}'
+
+
+def _capabilities(op: Op, message: Message, config: Config) -> str:
+    return f"{_INIT}unable to apply caps: {_because(message)}"
+
+
+def _hook(op: Op, message: Message, config: Config) -> str:
+    parts = op.pointer.split("/")
+    kind, index = (parts[2], parts[3]) if len(parts) > 3 else ("container", "0")
+    return f"{_INIT}error running {kind} hook #{index}: {message.text or reason(message.error)}"
+
+
+def _rootfs(op: Op, message: Message, config: Config) -> str:
+    if op.pointer.startswith("/root"):
+        return f"invalid rootfs: stat {op.args[1]}: {_because(message)}"
+    return _plain(op, message, config)
+
+
+_WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
+    "find_executable": _find_executable,
+    "exec": _exec,
+    "change_directory": _change_directory,
+    "set_capabilities": _capabilities,
+    "drop_bounding": _capabilities,
+    "run_hook": _hook,
+    "open_tree": _rootfs,
+}

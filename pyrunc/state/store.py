@@ -1,0 +1,229 @@
+"""The store: one directory per container below the root, one record in each.
+
+`<root>/<id>/` (0700) holds `state.json` (the record), `config.json` (the
+configuration as it was at create), the FIFOs of the start rendezvous and, with
+NOTIFY_SOCKET, the directory `notify`.  The lock is flock(2) on the directory
+itself: it ends with its holder.  Reading needs no lock, as a record is
+replaced whole by rename(2).
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ENOENT, ENOTDIR, EWOULDBLOCK
+
+from pyrunc.cores import parse_json, render_json
+from pyrunc.errors import HostError, StateError, UsageError
+from pyrunc.state.record import Record
+
+RECORD = "state.json"
+CONFIG = "config.json"
+START_FIFO = "start.fifo"
+REPLY_FIFO = "reply.fifo"
+NOTIFY = "notify"
+LOCK_SECONDS = 10
+
+_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
+
+
+def check_id(id: str) -> None:
+    """Raise UsageError unless `id` is a container id: [A-Za-z0-9_+.-]+, neither "." nor ".."."""
+    if not id or id in (".", "..") or not _ID_CHARACTERS.issuperset(id):
+        raise UsageError("invalid container ID format" + (f": {id!r}" if id else ": it is empty"))
+
+
+class Entry:
+    """One container's directory, open while in use."""
+
+    __slots__ = ("dir", "dir_fd", "id", "locked")
+
+    def __init__(self, id: str, path: str, dir_fd: int) -> None:
+        self.id = id
+        self.dir = path
+        self.dir_fd = dir_fd
+        self.locked = False
+
+    def lock(self, wait: bool = True, seconds: float = LOCK_SECONDS) -> bool:
+        """Take the lock; False if another command has it and `wait` is not set.
+
+        A command that holds it longer than `seconds` makes this a StateError.
+        """
+        import fcntl
+
+        try:
+            fcntl.flock(self.dir_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                return False
+            self._wait_for_lock(seconds)
+        self.locked = True
+        if os.fstat(self.dir_fd).st_nlink == 0:
+            raise StateError("container does not exist")
+        return True
+
+    def _wait_for_lock(self, seconds: float) -> None:
+        """flock(2) that an interval timer interrupts."""
+        import _signal
+        import fcntl
+
+        def expire(number: int, frame: object) -> None:
+            raise OSError(EWOULDBLOCK, "lock")
+
+        before = _signal.signal(_signal.SIGALRM, expire)
+        _signal.setitimer(_signal.ITIMER_REAL, seconds)
+        try:
+            fcntl.flock(self.dir_fd, fcntl.LOCK_EX)
+        except BlockingIOError as error:
+            raise StateError(f"container is locked by another command for more than {seconds:g} s") from error
+        finally:
+            _signal.setitimer(_signal.ITIMER_REAL, 0)
+            _signal.signal(_signal.SIGALRM, before)
+
+    def is_locked_by_other(self) -> bool:
+        """Whether another command works on the container now."""
+        import fcntl
+
+        if self.locked:
+            return False
+        try:
+            fcntl.flock(self.dir_fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self.dir_fd, fcntl.LOCK_UN)
+        return False
+
+    def read(self) -> Record:
+        """The record. StateError if there is none (yet) or if it cannot be read."""
+        try:
+            return Record.from_json(parse_json(self.read_file(RECORD)))
+        except FileNotFoundError as error:
+            raise StateError("container does not exist", path=f"{self.dir}/{RECORD}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateError(f"the record of container {self.id} is damaged: {error}", path=f"{self.dir}/{RECORD}") from error
+
+    def write(self, record: Record) -> None:
+        """Store the record, whole or not at all."""
+        self.write_file(RECORD, render_json(record.to_json()).encode())
+
+    def read_file(self, name: str) -> bytes:
+        """The content of one file of the entry."""
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self.dir_fd)
+        try:
+            content = os.read(fd, os.fstat(fd).st_size + 1)
+            while more := os.read(fd, 65536):
+                content += more
+        finally:
+            os.close(fd)
+        return content
+
+    def write_file(self, name: str, content: bytes) -> None:
+        """Write one file of the entry under a temporary name and rename it. HostError if it cannot be kept."""
+        write_atomic(f".{name}", name, content, 0o600, self.dir_fd, self.dir)
+
+    def remove(self) -> None:
+        """Remove the directory and all in it; what is gone already is fine."""
+        _remove_tree(self.dir_fd)
+        try:
+            os.rmdir(self.dir)
+        except FileNotFoundError:
+            pass
+
+    def close(self) -> None:
+        """Give up the lock and the descriptor."""
+        if self.dir_fd >= 0:
+            os.close(self.dir_fd)
+            self.dir_fd = -1
+
+
+def write_atomic(temporary: str, name: str, content: bytes, mode: int, dir_fd: int | None, where: str) -> None:
+    """Write `content` to `temporary` and rename it to `name`; HostError names the file if that fails."""
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode, dir_fd=dir_fd)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(fd, view) :]
+        finally:
+            os.close(fd)
+        os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except OSError as error:
+        try:
+            os.unlink(temporary, dir_fd=dir_fd)
+        except OSError:
+            pass
+        path = f"{where}/{name}" if where else name
+        raise HostError(
+            f"cannot write {path}: {os.strerror(error.errno or 0).lower()}", path=path, errno=error.errno or 0
+        ) from error
+
+
+def _remove_tree(dir_fd: int) -> None:
+    for name in os.listdir(dir_fd):
+        try:
+            os.unlink(name, dir_fd=dir_fd)
+        except IsADirectoryError:
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
+            try:
+                _remove_tree(inner)
+            finally:
+                os.close(inner)
+            os.rmdir(name, dir_fd=dir_fd)
+        except FileNotFoundError:
+            pass
+
+
+class Store:
+    """All containers below one root directory."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def create(self, id: str) -> Entry:
+        """A new, locked entry. StateError if the id is taken, UsageError if it is no id."""
+        check_id(id)
+        path = f"{self.root}/{id}"
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError as error:
+            raise StateError("container with given ID already exists", path=path) from error
+        except FileNotFoundError:
+            self._make_root()
+            return self.create(id)
+        except OSError as error:
+            raise HostError(f"cannot make {path}: {os.strerror(error.errno).lower()}", path=path, errno=error.errno) from error
+        entry = Entry(id, path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        entry.lock()
+        return entry
+
+    def _make_root(self) -> None:
+        try:
+            os.makedirs(self.root, 0o700, exist_ok=True)
+        except OSError as error:
+            text = f"cannot make the root directory {self.root}: {os.strerror(error.errno).lower()}"
+            raise HostError(text, path=self.root, errno=error.errno) from error
+
+    def open(self, id: str) -> Entry:
+        """The entry of `id`. StateError if there is none."""
+        check_id(id)
+        path = f"{self.root}/{id}"
+        try:
+            return Entry(id, path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW))
+        except OSError as error:
+            if error.errno in (ENOENT, ENOTDIR):
+                raise StateError("container does not exist") from error
+            text = f"cannot open {path}: {os.strerror(error.errno).lower()}"
+            raise HostError(text, path=path, errno=error.errno) from error
+
+    def list(self) -> list[str]:
+        """The ids of all entries, in order. FileNotFoundError if the root is not there."""
+        ids = []
+        for name in sorted(os.listdir(self.root)):
+            try:
+                check_id(name)
+            except UsageError:
+                continue
+            if os.path.isdir(f"{self.root}/{name}"):
+                ids.append(name)
+        return ids
