@@ -1,5 +1,4 @@
 /* Operations on the process itself and on its namespaces. */
-#include <linux/nsfs.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -117,7 +116,7 @@ int op_open_namespace(struct context *context, const struct op *op)
     detail_set(context, arg_str(op, 1));
     if (fd < 0)
         return fd;
-    if (ioctl(fd, NS_GET_NSTYPE) == arg_int(op, 2))
+    if (ioctl(fd, SYS_NS_GET_NSTYPE) == arg_int(op, 2))
         return slot_put(context, op, 0, fd);
     close(fd);
     detail_add(context, " is not a namespace of the type wanted");
