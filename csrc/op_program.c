@@ -1,0 +1,239 @@
+/* Operations on the container's program: finding it, waiting for start, exec.
+ *
+ * After load_seccomp the filter judges every call made here, so they are few.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "init.h"
+#include "path.h"
+#include "reply.h"
+#include "syscalls.h"
+
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439
+#endif
+#ifndef AT_EACCESS
+#define AT_EACCESS 0x200
+#endif
+
+enum { MOST_VARIABLES = 65536 };
+
+#define CLOSE_CLOEXEC 4U /* CLOSE_RANGE_CLOEXEC */
+
+static char program[PATH_MAX];            /* what find_executable found */
+static char home[PATH_MAX] = "";          /* "HOME=…" once find_home ran */
+static char *environment[MOST_VARIABLES]; /* room for HOME beside the plan's variables */
+
+/* --- HOME -------------------------------------------------------------------------- */
+
+/* What matters of one line of passwd(5), which is read byte by byte; its home goes into `home`. */
+struct line {
+    unsigned field;
+    unsigned digits;
+    int broken; /* the uid is no number */
+    uint64_t uid;
+    size_t home_length;
+};
+
+enum { HOME_PREFIX = sizeof "HOME=" - 1 };
+
+static void line_byte(struct line *line, char byte)
+{
+    if (byte == ':') {
+        line->field++;
+    } else if (line->field == 2) {
+        line->broken |= byte < '0' || byte > '9' || line->digits++ == 10;
+        line->uid = 10 * line->uid + (uint64_t)(byte - '0');
+    } else if (line->field == 5 && HOME_PREFIX + line->home_length + 1 < sizeof home) {
+        home[HOME_PREFIX + line->home_length++] = byte;
+    }
+}
+
+static int line_is(const struct line *line, uint32_t uid)
+{
+    return line->field >= 5 && line->digits > 0 && !line->broken && line->uid == uid;
+}
+
+/* 1 if the end of the line of `uid` is among these bytes: `line` is that line then. */
+static int scan_bytes(struct line *line, const char *bytes, ssize_t count, uint32_t uid)
+{
+    for (ssize_t i = 0; i < count; i++) {
+        if (bytes[i] != '\n') {
+            line_byte(line, bytes[i]);
+            continue;
+        }
+        if (line_is(line, uid))
+            return 1;
+        *line = (struct line){0};
+    }
+    return 0;
+}
+
+/* The length of the home of `uid`, which is behind the prefix in `home`; 0 = none. */
+static size_t scan_passwd(int fd, uint32_t uid)
+{
+    static char buffer[4096];
+    struct line line = {0};
+    ssize_t got;
+
+    while ((got = read(fd, buffer, sizeof buffer)) > 0)
+        if (scan_bytes(&line, buffer, got, uid))
+            return line.home_length;
+    return line_is(&line, uid) ? line.home_length : 0;
+}
+
+/* A FIFO in place of the file does not block, and nothing but a regular file is read. */
+int op_find_home(struct context *context, const struct op *op)
+{
+    struct stat status;
+    size_t length = 0;
+    int fd = sys_openat2(context->root, "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                         SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS);
+
+    memcpy(home, "HOME=", HOME_PREFIX);
+    if (fd >= 0) {
+        if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+            length = scan_passwd(fd, (uint32_t)arg_int(op, 0));
+        close(fd);
+    }
+    if (length == 0)
+        home[HOME_PREFIX + length++] = '/';
+    home[HOME_PREFIX + length] = '\0';
+    return 0;
+}
+
+/* --- the program -------------------------------------------------------------------- */
+
+/* 0 if execve(2) of `path` would not fail for its type and permissions. */
+static int check_program(const char *path)
+{
+    struct stat status;
+    int error = sys_call(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+
+    if (error < 0)
+        return error;
+    if (stat(path, &status) < 0)
+        return -errno;
+    return S_ISREG(status.st_mode) ? 0 : -EACCES;
+}
+
+/* Joins one element of PATH and the name; an empty element is the working directory. */
+static int join(const char *directory, size_t length, const char *name)
+{
+    size_t name_length = strlen(name);
+
+    if (length + 1 + name_length >= sizeof program)
+        return -ENAMETOOLONG;
+    memcpy(program, directory, length);
+    if (length > 0)
+        program[length++] = '/';
+    memcpy(program + length, name, name_length + 1);
+    return 0;
+}
+
+/* Whether the search goes on after this error, as execvp(3) does. */
+static int is_absence(int error)
+{
+    return error == -ENOENT || error == -ENOTDIR || error == -ENAMETOOLONG || error == -ELOOP || error == -ESTALE ||
+           error == -ENODEV || error == -ETIMEDOUT;
+}
+
+static int search_program(const char *name, const char *path)
+{
+    int outcome = -ENOENT, error;
+
+    for (;;) {
+        size_t length = strcspn(path, ":");
+        error = join(path, length, name);
+        if (error == 0)
+            error = check_program(program);
+        if (error == 0 || (error != -EACCES && !is_absence(error)))
+            return error;
+        if (error == -EACCES)
+            outcome = error;
+        if (path[length] == '\0')
+            return outcome;
+        path += length + 1;
+    }
+}
+
+int op_find_executable(struct context *context, const struct op *op)
+{
+    const char *name = arg_str(op, 0);
+    int error;
+
+    if (*name == '\0')
+        error = -ENOENT;
+    else if (!strchr(name, '/'))
+        error = search_program(name, arg_str(op, 1));
+    else if ((error = join("", 0, name)) == 0)
+        error = check_program(program);
+    if (error < 0)
+        program[0] = '\0';
+    if (error < 0)
+        detail_set(context, name);
+    return error;
+}
+
+/* A container whose runtime died before it knew of `created` must not go on. */
+int op_await_start(struct context *context, const struct op *op)
+{
+    int start = slot_get(context, op, 0), reply = slot_get(context, op, 1);
+    char byte;
+    ssize_t got;
+
+    if (start < 0 || reply < 0)
+        return -EBADF;
+    if (prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL) < 0)
+        return -errno;
+    reply_switch(context, reply);
+    do
+        got = read(start, &byte, 1);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -errno;
+    return got == 1 ? 0 : -EPIPE;
+}
+
+int op_close_fds(struct context *context, const struct op *op)
+{
+    (void)context;
+    return sys_call(SYS_close_range, 3U + (unsigned)arg_int(op, 0), ~0U, CLOSE_CLOEXEC);
+}
+
+/* The plan's variables, and HOME if find_home ran and they hold none that is not empty. */
+static char **with_home(char **env, uint32_t count)
+{
+    uint32_t kept = 0;
+
+    if (home[0] == '\0')
+        return env;
+    if (count > MOST_VARIABLES - 2)
+        return NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (strncmp(env[i], home, HOME_PREFIX) != 0)
+            environment[kept++] = env[i];
+        else if (env[i][HOME_PREFIX])
+            return env;
+    }
+    environment[kept] = home;
+    return environment;
+}
+
+int op_exec(struct context *context, const struct op *op)
+{
+    char **env = with_home(arg_list(op, 1), arg_count(op, 1));
+
+    if (!env)
+        return -E2BIG;
+    if (program[0] == '\0' || arg_count(op, 0) == 0)
+        return -ENOENT;
+    execve(program, arg_list(op, 0), env);
+    detail_set(context, program);
+    return -errno;
+}
