@@ -2,7 +2,6 @@
  *
  * What cannot be granted is a warning, not an error: the specification says so.
  */
-#define _GNU_SOURCE
 #include <linux/capability.h>
 #include <sys/prctl.h>
 

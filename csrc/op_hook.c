@@ -4,7 +4,6 @@
  * and profiles commonly refuse clone3.  It is waited for through its pidfd, so
  * there is one poll for its end, its appetite for the state, and the timeout.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>

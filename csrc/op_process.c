@@ -4,7 +4,6 @@
  * Identity calls are raw system calls: there is one thread, and libc's wrappers
  * would signal the others.
  */
-#define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>

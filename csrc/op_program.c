@@ -2,7 +2,6 @@
  *
  * After load_seccomp the filter judges every call made here, so they are few.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>

@@ -4,7 +4,6 @@
  * replica from the kernel (TIOCGPTPEER): no path inside the container is
  * believed (CVE-2025-52565, CVE-2026-88264).
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
