@@ -1,0 +1,60 @@
+"""The archive of modules that `make install` puts beside the package.
+
+Form: the interpreter's bytecode magic (4 bytes), the length of the head (4
+bytes, little endian), the head, the code objects.  The head is the marshalled
+tuple (code of `boot`, {module: (is a package, offset, length)}, {extension
+module: file}); offsets count from the end of the head.  The code is compiled
+without docstrings and assertions.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
+from pathlib import Path
+
+LEFT_OUT = ("pyrunc.api", "pyrunc.cli.app", "pyrunc.install", "pyrunc.spec.explain")
+"""Modules that no hot command imports; they are loaded from their files."""
+
+EXTENSIONS = ("_json", "_cffi_backend", "pyrunc._native", "pyrunc._seccomp")
+
+
+def build_archive(library: Path, final: str) -> bytes:
+    """The archive of the package in `library`, which will be used as the directory `final`."""
+    index: dict[str, tuple[bool, int, int]] = {}
+    codes: list[bytes] = []
+    offset = 0
+    for file in sorted((library / "pyrunc").rglob("*.py")):
+        parts = file.relative_to(library).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        if any(name == left or name.startswith(left + ".") for left in LEFT_OUT):
+            continue
+        code = _compile(file, f"{final}/{file.relative_to(library)}")
+        index[name] = (is_package, offset, len(code))
+        codes.append(code)
+        offset += len(code)
+    boot = Path(__file__).with_name("boot.py")
+    head = marshal.dumps((marshal.loads(_compile(boot, boot.name)), index, find_extensions(library, final)))
+    magic = importlib.util.MAGIC_NUMBER
+    return magic + len(head).to_bytes(4, "little") + head + b"".join(codes)
+
+
+def find_extensions(library: Path, final: str) -> dict[str, str]:
+    """Where the extension modules of hot commands are, by name; those found elsewhere or nowhere are left out."""
+    found: dict[str, str] = {}
+    for name in EXTENSIONS:
+        *packages, last = name.split(".")
+        directory = library.joinpath(*packages)
+        spec = PathFinder.find_spec(last, [str(directory)]) or (None if packages else PathFinder.find_spec(last))
+        if spec is None or spec.origin is None or not spec.origin.endswith(tuple(EXTENSION_SUFFIXES)):
+            continue
+        origin = Path(spec.origin)
+        inside = origin.is_relative_to(library)
+        found[name] = f"{final}/{origin.relative_to(library)}" if inside else str(origin)
+    return found
+
+
+def _compile(file: Path, shown: str) -> bytes:
+    return marshal.dumps(compile(file.read_bytes(), shown, "exec", dont_inherit=True, optimize=2))

@@ -1,0 +1,94 @@
+"""Writes the program `pyrunc`: a few lines of Python that start without site and without the environment.
+
+    python -m pyrunc.install.launcher checkout FILE         runs the package of this checkout
+    python -m pyrunc.install.launcher library FILE STAGED FINAL
+                   runs the package in FINAL (now in STAGED), out of an archive that this makes too
+
+The interpreter is the one that runs this, or what its virtual environment was made from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+from pyrunc.install.archive import build_archive
+
+ARCHIVE = "pyrunc.modules"
+
+CHECKOUT = """\
+#!{python} -IS
+# Runs pyrunc from its checkout; written by `make build`.
+import sys
+sys.path.insert(0, {checkout!r})
+sys.path.append({packages!r})
+from pyrunc.cli.main import entry
+entry()
+"""
+
+LIBRARY = """\
+#!{python} -IS
+# Runs the installed pyrunc; written by `make install`.
+import sys
+from marshal import loads
+from _frozen_importlib_external import MAGIC_NUMBER
+sys.path.append({library!r})
+with open({archive!r}, "rb") as file:
+    data = file.read()
+if data[:4] != MAGIC_NUMBER:
+    sys.exit("pyrunc was installed for another version of {python}: run `make install` again")
+start = 8 + int.from_bytes(data[4:8], "little")
+boot, index, extensions = loads(memoryview(data)[8:start])
+names = {{"__name__": "pyrunc.install.boot"}}
+exec(boot, names)
+names["install"](data, start, index, extensions, {library!r})
+from pyrunc.cli.main import entry
+entry()
+"""
+
+
+def interpreter() -> str:
+    """The interpreter's own path, not that of a virtual environment."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def write_checkout_launcher(target: Path) -> None:
+    """A launcher for the checkout this module is in."""
+    packages = sysconfig.get_paths()["purelib"]
+    checkout = str(Path(__file__).resolve().parents[2])
+    _write(target, CHECKOUT.format(python=interpreter(), checkout=checkout, packages=packages))
+
+
+def write_library_launcher(target: Path, staged: Path, final: str) -> None:
+    """A launcher and an archive for the library that is in `staged` now and in `final` later."""
+    archive = staged / ARCHIVE
+    archive.write_bytes(build_archive(staged, final))
+    archive.chmod(0o644)
+    text = LIBRARY.format(python=interpreter(), library=final, archive=f"{final}/{ARCHIVE}")
+    _write(target, text)
+
+
+def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_name(target.name + ".new")
+    new.write_text(text)
+    new.chmod(0o755)
+    os.replace(new, target)
+
+
+def main(arguments: list[str]) -> int:
+    """Write what the command line asks for."""
+    if len(arguments) == 2 and arguments[0] == "checkout":
+        write_checkout_launcher(Path(arguments[1]))
+    elif len(arguments) == 4 and arguments[0] == "library":
+        write_library_launcher(Path(arguments[1]), Path(arguments[2]), arguments[3])
+    else:
+        print(__doc__, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
