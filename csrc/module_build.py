@@ -72,8 +72,19 @@ def build_module(name: str, header: str, sources: list[str], output_dir: str, ex
         for source in [binding, *(str(CSRC / source) for source in sources)]:
             objects.append(os.path.join(scratch, Path(source).stem + ".o"))
             warnings = ["-w"] if source == binding else []
-            run_compiler([*FLAGS, *warnings, f"-I{CSRC}", f"-I{include}", *compile_flags(extra), "-c", source,
-                          "-o", objects[-1]])
+            run_compiler(
+                [
+                    *FLAGS,
+                    *warnings,
+                    f"-I{CSRC}",
+                    f"-I{include}",
+                    *compile_flags(extra),
+                    "-c",
+                    source,
+                    "-o",
+                    objects[-1],
+                ]
+            )
         run_compiler(["-shared", "-Wl,-z,relro,-z,now", "-s", *objects, *link_flags(extra), "-o", made])
         install(made, target)
     return target
