@@ -1,0 +1,1 @@
+"""What OCI says: schema, rules, loading, defaults.  Pure but for `load`, which reads the named file."""

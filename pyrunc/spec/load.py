@@ -1,0 +1,117 @@
+"""Reading OCI documents: a bundle's config.json, a process, resources; refused unless they are valid.
+
+Here: files and the order of the checks (JSON, schema, rules).  Why a document
+is wrong, and where, is found out by `explain`, which is imported only then.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyrunc.cores import parse_json
+from pyrunc.errors import SpecError
+from pyrunc.spec.rules import ROOTS, check_rules, nest
+from pyrunc.spec.schema import is_valid
+from pyrunc.spec.schema_table import CONFIG, PROCESS, RESOURCES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.spec.schema_table import Node
+    from pyrunc.spec.types import Config, Process, Resources
+
+
+class LoadedConfig:
+    """A valid configuration: `config`, the `path` it was read from, its `text` byte by byte."""
+
+    __slots__ = ("config", "path", "text")
+
+    def __init__(self, config: Config, path: str, text: bytes) -> None:
+        self.config = config
+        self.path = path
+        self.text = text
+
+
+def load_bundle(bundle: str, config_name: str = "config.json") -> LoadedConfig:
+    """The valid configuration of the bundle at `bundle`.
+
+    Raises SpecError, with every violation found, if it is missing, unreadable or not valid.
+    """
+    path = os.path.join(bundle, config_name)
+    text = _read(path)
+    config: Config = _load(text, path, "config", CONFIG)
+    return LoadedConfig(config, path, text)
+
+
+def load_process(source: str | bytes) -> Process:
+    """The process of `exec --process`, from a file (path as str) or from its text (bytes).  Raises SpecError."""
+    process: Process = _load_source(source, "process", PROCESS)
+    return process
+
+
+def load_resources(source: str | bytes) -> Resources:
+    """The resources of `update --resources`, from a file (path as str) or its text (bytes).  Raises SpecError."""
+    resources: Resources = _load_source(source, "resources", RESOURCES)
+    return resources
+
+
+def validate_bundle(bundle: str, config_name: str = "config.json") -> list[SpecError]:
+    """Everything that is wrong with a bundle's configuration, in the order of the file."""
+    path = os.path.join(bundle, config_name)
+    try:
+        text = _read(path)
+        value = _parse(text, path)
+    except SpecError as error:
+        return [error]
+    from pyrunc.spec.explain import explain
+
+    return explain(value, text, path, "config")
+
+
+def _load_source(source: str | bytes, kind: str, schema: Node) -> Any:
+    if isinstance(source, bytes):
+        return _load(source, kind, kind, schema)
+    return _load(_read(source), source, kind, schema)
+
+
+def _load(text: bytes, path: str, kind: str, schema: Node) -> Any:
+    """The valid value of a document of one kind: config, process or resources."""
+    value = _parse(text, path)
+    if is_valid(value, schema) and not any(True for _ in check_rules(nest(value, kind), ROOTS[kind])):
+        return value
+    from pyrunc.spec.explain import explain, summarise
+
+    raise summarise(explain(value, text, path, kind))
+
+
+def _read(path: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+        try:
+            parts = []
+            while part := os.read(descriptor, 1 << 20):
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        bundle, name = os.path.split(path)
+        raise SpecError(f"JSON specification file {name} not found in {bundle or '.'}", path=path) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror or "" if isinstance(error, OSError) else str(error)
+        raise SpecError(f"cannot read {path}: {reason.lower()}", path=path) from error
+
+
+def _parse(text: bytes, path: str) -> Any:
+    try:
+        value = parse_json(text)
+    except ValueError as error:
+        from pyrunc.spec.explain import parse_error
+
+        raise parse_error(error, text, path) from None
+    if b"\\ud" in text or b"\\uD" in text:
+        from pyrunc.spec.explain import refuse_surrogates
+
+        refuse_surrogates(value, text, path)
+    return value

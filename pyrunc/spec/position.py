@@ -1,0 +1,62 @@
+"""Where in a JSON text a value stands, for error messages."""
+
+from __future__ import annotations
+
+import re
+from json.decoder import JSONDecoder, scanstring  # type: ignore[attr-defined]
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_decode = JSONDecoder(strict=False).raw_decode
+
+
+def find_line(text: str, pointer: str) -> int:
+    """The line, from 1, of the value that a JSON pointer leads to, or of its innermost parent that exists.
+
+    For a property of an object it is the line of its name.  `text` is valid JSON.
+    """
+    at = line_at = _skip(text, 0)
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        found = _in_object(text, at, name) if text[at] == "{" else _in_array(text, at, name)
+        if found is None:
+            break
+        line_at, at = found
+    return text.count("\n", 0, line_at) + 1
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    assert match
+    return match.end()
+
+
+def _in_object(text: str, at: int, name: str) -> tuple[int, int] | None:
+    """Where the last member called `name` and its value begin (the last one is the one that counts)."""
+    found = None
+    at = _skip(text, at + 1)
+    while text[at] != "}":
+        key_at = at
+        key, at = scanstring(text, at + 1)
+        at = _skip(text, _skip(text, at) + 1)
+        if key == name:
+            found = (key_at, at)
+        _, at = _decode(text, at)
+        at = _skip(text, at)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return found
+
+
+def _in_array(text: str, at: int, name: str) -> tuple[int, int] | None:
+    """Where the item number `name` begins."""
+    if text[at] != "[" or not name.isdecimal():
+        return None
+    at = _skip(text, at + 1)
+    for _ in range(int(name)):
+        if text[at] == "]":
+            return None
+        _, at = _decode(text, at)
+        at = _skip(text, at)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return (at, at)
