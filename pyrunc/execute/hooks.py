@@ -12,6 +12,7 @@ from pyrunc import native
 from pyrunc.cores import render_json
 from pyrunc.errors import HookError
 from pyrunc.execute.process import reap, send_signal, wait_gone
+from pyrunc.state.store import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, objec
             hook["path"], args, env, [(fd, number) for number, fd in enumerate(files)], directory=directory
         )
     except OSError as error:
-        text = f"{where}: fork/exec {hook['path']}: {os.strerror(error.errno or 0).lower()}"
+        text = f"{where}: fork/exec {hook['path']}: {reason_of(error)}"
         raise HookError(text, pointer=pointer, path=hook["path"], errno=error.errno or 0) from error
     else:
         timeout = hook.get("timeout")
@@ -48,8 +49,8 @@ def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, objec
         if status is None:
             raise HookError(f"{where}: timed out after {timeout} s", pointer=pointer, path=hook["path"])
         if status:
-            text = f"{where}: {render_status(status)}, stdout: {_output(files[1])}, stderr: {_output(files[2])}"
-            raise HookError(text, pointer=pointer, path=hook["path"])
+            output = f"stdout: {_output(files[1])}, stderr: {_output(files[2])}"
+            raise HookError(f"{where}: {render_status(status)}, {output}", pointer=pointer, path=hook["path"])
     finally:
         for fd in files:
             os.close(fd)

@@ -131,7 +131,7 @@ class Init:
             self._follow(self.conversation.pid)
 
     def _follow(self, pid: int) -> None:
-        """The container's process is `pid` from here on: our own child, so the number is safe until we reap it."""
+        """The container's process is `pid` from here on: our child, so nobody else gets the number."""
         self._poll.unregister(self.pidfd)
         os.close(self.pidfd)
         self.pid = pid

@@ -101,10 +101,7 @@ def status_of(entry: Entry, record: Record) -> str:
         return CREATING if alive or entry.is_locked_by_other() else STOPPED
     if not alive:
         return STOPPED
-    if is_waiting(entry):
-        status = CREATED
-    else:
-        status = RUNNING
+    status = CREATED if is_waiting(entry) else RUNNING
     return PAUSED if is_frozen(record) else status
 
 
@@ -127,7 +124,7 @@ def is_frozen(record: Record) -> bool:
     from pyrunc.cgroup.driver import open_cgroup
 
     try:
-        return open_cgroup(record.cgroup).frozen()
+        return bool(open_cgroup(record.cgroup).frozen())
     except FileNotFoundError:
         return False
 

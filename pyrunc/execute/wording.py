@@ -32,7 +32,7 @@ def reason(errno: int) -> str:
 def explain_failure(op: Op | None, message: Message, config: Config) -> PyruncError:
     """The error for what pyrunc-init reported about `op` (None: before its plan began)."""
     if op is None:
-        return OperationError(f"{_INIT}{message.text}: {reason(message.error)}", step="plan", errno=message.error)
+        return OperationError(f"{_INIT}{message.text}: {reason(message.error)}", errno=message.error)
     words = _WORDS.get(op.name, _plain)
     text = words(op, message, config)
     kind = HookError if op.name == "run_hook" else OperationError
@@ -51,7 +51,8 @@ def explain_end(status: int, oom_kills: int, step: str) -> PyruncError:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         hint = "somebody killed it, or a limit of the container did" if number == SIGKILL else ""
-        return OperationError(f"{_START}the container's init was killed by signal {number}", step=step, hint=hint)
+        text = f"{_START}the container's init was killed by signal {number}"
+        return OperationError(text, step=step, hint=hint)
     code = os.waitstatus_to_exitcode(status)
     return OperationError(f"{_START}the container's init ended with status {code}", step=step)
 
@@ -60,10 +61,11 @@ def explain_runtime(op: Op, error: OSError) -> PyruncError:
     """The error for an operation of the runtime's own half."""
     errno = error.errno or 0
     why = reason(errno) if errno else str(error)
+    args = [str(argument) for argument in op.args if not isinstance(argument, bytes)]
     if op.name == "set_rlimit":
-        text = f"{_INIT}error setting rlimits for ready process: error setting rlimit type {op.args[0]}: {why}"
+        text = f"{_INIT}error setting rlimits for ready process: error setting rlimit type {args[0]}: {why}"
     elif op.name == "write_cgroup":
-        text = f"{_START}unable to apply cgroup configuration: failed to write {op.args[2]!r} to {op.args[1]}: {why}"
+        text = f"{_START}unable to apply cgroup configuration: write {args[2]!r} to {args[1]}: {why}"
         return HostError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
     elif op.name in ("make_cgroup", "join_cgroup", "own_cgroup", "attach_device_program"):
         place = f" {error.filename}" if error.filename else ""
@@ -101,7 +103,7 @@ def _plain(op: Op, message: Message, config: Config) -> str:
 def _step(op: Op) -> str:
     """The operation and the path it is about."""
     if op.name == "open_tree" and len(op.args) > 1:
-        return f"stat {op.args[1]}"
+        return f"stat {op.args[1]!s}"
     path = _path(op)
     return f"{op.name.replace('_', ' ')} {path}" if path else op.name.replace("_", " ")
 
@@ -137,7 +139,7 @@ def _exec(op: Op, message: Message, config: Config) -> str:
 
 
 def _change_directory(op: Op, message: Message, config: Config) -> str:
-    return f'{_START}chdir to cwd ("{op.args[0]}") set in config.json failed: {_because(message)}'
+    return f'{_START}chdir to cwd ("{op.args[0]!s}") set in config.json failed: {_because(message)}'
 
 
 def _capabilities(op: Op, message: Message, config: Config) -> str:
@@ -152,7 +154,7 @@ def _hook(op: Op, message: Message, config: Config) -> str:
 
 def _rootfs(op: Op, message: Message, config: Config) -> str:
     if op.pointer.startswith("/root"):
-        return f"invalid rootfs: stat {op.args[1]}: {_because(message)}"
+        return f"invalid rootfs: stat {op.args[1]!s}: {_because(message)}"
     return _plain(op, message, config)
 
 
@@ -165,3 +167,9 @@ _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
     "run_hook": _hook,
     "open_tree": _rootfs,
 }
+
+
+def explain_warning(op: Op | None, message: Message) -> str:
+    """The text for a warning of pyrunc-init."""
+    step = _step(op) if op is not None else "pyrunc-init"
+    return f"{step}: {_because(message) if message.error else message.text}"

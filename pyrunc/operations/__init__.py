@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     class Log(Protocol):
         """What verbs ask of a log; `pyrunc.log` has the real one."""
 
-        debugging: bool
+        @property
+        def debugging(self) -> bool:
+            """Whether `debug` is shown."""
 
-        def debug(self, text: str) -> None: ...
+        def debug(self, text: str) -> None:
+            """A step, shown only while `debugging`."""
 
-        def warning(self, text: str) -> None: ...
+        def warning(self, text: str) -> None:
+            """Something that is not as asked while the call goes on."""
 
 
 class Context:
@@ -31,8 +35,9 @@ class Context:
     __slots__ = ("log", "root", "root_given", "rootless", "systemd_cgroup")
 
     def __init__(
-        self, root: str, systemd_cgroup: bool = False, rootless: str = "auto", log: Log | None = None, root_given: bool = True
-    ) -> None:
+        self, root: str, systemd_cgroup: bool = False, rootless: str = "auto",
+        log: Log | None = None, root_given: bool = True,
+    ) -> None:  # fmt: skip
         self.root = root
         self.systemd_cgroup = systemd_cgroup
         self.rootless = rootless

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
+from pyrunc.errors import UsageError
+from pyrunc.execute.creation import Creation
+from pyrunc.host.facts import probe_facts
+from pyrunc.plan.create import CreateOptions, plan_create
+from pyrunc.spec.load import load_bundle
+from pyrunc.state.store import Store
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.operations import Context
+    from pyrunc.spec.types import Config
 
 
 def create(
@@ -20,4 +30,99 @@ def create(
     preserve_fds: int = 0,
 ) -> None:
     """Create the container `id` from `bundle` ("" = current directory); leave its init waiting for start."""
-    raise NotImplementedError
+    options = CreateOptions(
+        id=id,
+        bundle=bundle,
+        console_socket=console_socket,
+        pidfd_socket=pidfd_socket,
+        pid_file=pid_file,
+        no_pivot=no_pivot,
+        no_new_keyring=no_new_keyring,
+        preserve_fds=preserve_fds,
+        detach=True,
+    )
+    creation = create_container(context, options)
+    creation.started().reap_first()
+    creation.entry.close()
+
+
+def create_container(context: Context, options: CreateOptions) -> Creation:
+    """Carry out the create that `options` ask for; all is undone if it fails.
+
+    What comes back has the entry locked and, without a console socket, the pty.
+    """
+    complete_options(context, options)
+    loaded = load_bundle(options.bundle)
+    check_terminal(loaded.config, options)
+    entry = Store(context.root).create(options.id)
+    creation = None
+    try:
+        options.state_dir = entry.dir
+        options.seccomp_program = compile_seccomp(loaded.config)
+        facts = probe_facts(loaded.config)
+        plan = plan_create(loaded.config, facts, options)
+        tolerant = context.rootless == "true" or (
+            context.rootless == "auto" and (facts.euid != 0 or facts.user_namespace)
+        )
+        creation = Creation(plan, loaded, entry, options, facts, context.log, tolerant)
+        creation.run()
+    except BaseException:
+        if creation is not None:
+            creation.undo()
+        else:
+            entry.remove()
+        entry.close()
+        raise
+    return creation
+
+
+def complete_options(context: Context, options: CreateOptions) -> None:
+    """Make paths absolute and take what the environment says."""
+    options.bundle = os.path.abspath(options.bundle or ".")
+    for name in ("pid_file", "console_socket", "pidfd_socket"):
+        if path := getattr(options, name):
+            setattr(options, name, os.path.abspath(path))
+    options.systemd_cgroup = context.systemd_cgroup
+    options.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
+    options.listen_fds = listen_fds()
+    check_preserved(options.listen_fds + options.preserve_fds)
+
+
+def listen_fds() -> int:
+    """How many descriptors socket activation hands to us: LISTEN_FDS, if LISTEN_PID is us."""
+    count = os.environ.get("LISTEN_FDS", "")
+    if not count.isdigit() or os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return 0
+    return int(count)
+
+
+def check_preserved(count: int) -> None:
+    """UsageError unless descriptors 3 to 3 + count - 1 are open."""
+    for number in range(3, 3 + count):
+        try:
+            os.fstat(number)
+        except OSError as error:
+            text = f"please check that file descriptor {number} is open: --preserve-fds wants {count}"
+            raise UsageError(text, errno=error.errno or 0) from error
+
+
+def check_terminal(config: Config, options: CreateOptions) -> None:
+    """UsageError if a terminal is wanted and nobody takes it, or the other way round."""
+    terminal = bool((config.get("process") or {}).get("terminal"))
+    if terminal and options.detach and not options.console_socket:
+        raise UsageError("cannot allocate tty if pyrunc will detach without setting console socket")
+    if options.console_socket and not (terminal and options.detach):
+        raise UsageError("cannot use console socket if pyrunc will not detach or allocate tty")
+
+
+def compile_seccomp(config: Config) -> bytes:
+    """The BPF program of the configuration's seccomp section; b"" without one."""
+    section = (config.get("linux") or {}).get("seccomp")
+    if not section:
+        return b""
+    from pyrunc.execute.seccomp import compile_filter
+
+    program: bytes = compile_filter(section)
+    return program
+
+

@@ -2,11 +2,94 @@
 
 from __future__ import annotations
 
+import os
+
+from pyrunc.errors import HostError, StateError
+from pyrunc.execute.process import oci_state, open_pidfd, send_signal, status_of, wait_gone
+from pyrunc.state.lifecycle import STOPPED, allowed
+from pyrunc.state.store import Store
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyrunc.operations import Context
+    from pyrunc.operations import Context, Log
+    from pyrunc.state.record import Record
+    from pyrunc.state.store import Entry
+
+SIGKILL = 9
 
 
 def delete(context: Context, id: str, force: bool = False) -> None:
-    """Delete the stopped container `id`; force: kill it first, and no error if there is none."""
-    raise NotImplementedError
+    """Delete the stopped container `id`; force: kill it first, and no error if there is none.
+
+    Spec runtime.md, "Delete".  Works from whatever a killed runtime left.
+    """
+    try:
+        entry = Store(context.root).open(id)
+        if not entry.lock(wait=not force):
+            _kill_init(entry)  # so that the command that holds the lock fails and gives it up
+            entry.lock()
+    except StateError:
+        if force:
+            return
+        raise
+    try:
+        record = entry.read()
+    except StateError:
+        if not force:
+            raise
+        entry.remove()  # no record: nothing else was done yet
+        return
+    if not force:
+        allowed("delete", status_of(entry, record), id)
+    destroy(context.log, entry, record)
+
+
+def destroy(log: Log, entry: Entry, record: Record) -> None:
+    """Kill what lives, remove cgroup and record, run the poststop hooks; the entry is closed."""
+    _kill_init(entry, record)
+    if record.cgroup:
+        from pyrunc.cgroup.driver import open_cgroup
+
+        cgroup = open_cgroup(record.cgroup)
+        cgroup.kill()
+        cgroup.remove()
+    entry.remove()
+    entry.close()
+    if hooks := record.hooks.get("poststop"):
+        from pyrunc.execute.hooks import run_poststop
+
+        run_poststop(hooks, oci_state(record, STOPPED, 0), record.bundle, log.warning)
+
+
+def _kill_init(entry: Entry, record: Record | None = None) -> None:
+    """SIGKILL to the init, if there is one, and wait until it is gone."""
+    if record is None:
+        try:
+            record = entry.read()
+        except StateError:
+            return
+    pidfd = open_pidfd(record.pid, record.start_time)
+    if pidfd < 0:
+        return
+    try:
+        send_signal(pidfd, SIGKILL)
+        thaw(record)
+        if not wait_gone(pidfd):
+            text = f"the init of container {record.id} (pid {record.pid}) does not die"
+            raise HostError(text, step="delete")
+    finally:
+        os.close(pidfd)
+
+
+def thaw(record: Record) -> None:
+    """Let a paused container take its SIGKILL: on cgroup v1 a frozen process cannot die."""
+    if record.cgroup.get("version") != 1:
+        return
+    from pyrunc.cgroup.driver import open_cgroup
+
+    cgroup = open_cgroup(record.cgroup)
+    try:
+        if cgroup.frozen():
+            cgroup.thaw()
+    except FileNotFoundError:
+        pass

@@ -2,11 +2,96 @@
 
 from __future__ import annotations
 
+import os
+
+from pyrunc.errors import StateError, UsageError
+from pyrunc.execute.process import open_pidfd, send_signal, status_of
+from pyrunc.state.lifecycle import STOPPED, allowed
+from pyrunc.state.store import Store
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.operations import Context
+    from pyrunc.state.record import Record
+
+SIGKILL = 9
+MAXIMUM = 64
 
 
 def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) -> None:
-    """Send `signal` (name with or without SIG in any case, or a number) to the init of `id`, or to all processes."""
-    raise NotImplementedError
+    """Send `signal` to the init of `id`, or to all its processes.
+
+    signal: a name with or without SIG, in any case, or a number.
+    """
+    number = parse_signal(signal or "SIGTERM")
+    entry = Store(context.root).open(id)
+    record = entry.read()
+    status = status_of(entry, record)
+    if all and status == STOPPED:
+        _signal_all(record, number)
+        return
+    allowed("kill", status)
+    if all or (number == SIGKILL and not record.private_pids and record.cgroup):
+        _signal_all(record, number)
+    pidfd = open_pidfd(record.pid, record.start_time)
+    try:
+        if not all and (pidfd < 0 or not send_signal(pidfd, number)):
+            raise StateError("container not running", step="kill")
+    finally:
+        if pidfd >= 0:
+            os.close(pidfd)
+    if number == SIGKILL:
+        from pyrunc.operations.delete import thaw
+
+        thaw(record)
+
+
+def parse_signal(text: str) -> int:
+    """The number of a signal: `9`, `KILL`, `sigkill`, `SIGRTMIN+3`. UsageError if there is none."""
+    if text.isascii() and text.isdigit():
+        number = int(text)
+        if 0 <= number <= MAXIMUM:
+            return number
+        raise UsageError(f"unknown signal {text!r}")
+    import _signal
+
+    name = text.upper()
+    name = name if name.startswith("SIG") else "SIG" + name
+    base, sign, offset = name, "", ""
+    for sign in ("+", "-"):
+        if sign in name:
+            base, _, offset = name.partition(sign)
+            break
+    value = getattr(_signal, base, None) if base[3:].isalnum() else None
+    if isinstance(value, int) and not offset and base == name:
+        return int(value)
+    if isinstance(value, int) and base in ("SIGRTMIN", "SIGRTMAX") and offset.isdigit():
+        number = value + int(offset) if sign == "+" else value - int(offset)
+        if _signal.SIGRTMIN <= number <= _signal.SIGRTMAX:
+            return number
+    raise UsageError(f"unknown signal {text!r}")
+
+
+def _signal_all(record: Record, number: int) -> None:
+    """Signal every process of the container's cgroup."""
+    if not record.cgroup:
+        return
+    from pyrunc.cgroup.driver import open_cgroup
+
+    cgroup = open_cgroup(record.cgroup)
+    if number == SIGKILL:
+        cgroup.kill()
+        return
+    try:
+        pids = cgroup.procs()
+    except FileNotFoundError:
+        return
+    for pid in pids:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            send_signal(pidfd, number)
+        finally:
+            os.close(pidfd)

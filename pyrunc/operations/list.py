@@ -2,11 +2,49 @@
 
 from __future__ import annotations
 
+from pyrunc.errors import PyruncError, StateError
+from pyrunc.operations.state import describe
+from pyrunc.state.store import Store
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import builtins
+
     from pyrunc.operations import Context
 
 
-def list(context: Context) -> list[dict[str, object]]:
-    """The state objects of all containers, in order of their ids, with owner names."""
-    raise NotImplementedError
+def list(context: Context) -> builtins.list[dict[str, object]]:
+    """The state objects of all containers, in order of their ids, with owner names.
+
+    A default root that is not there holds none; a given one is an error.
+    """
+    store = Store(context.root)
+    try:
+        ids = store.list()
+    except FileNotFoundError as error:
+        if context.root_given:
+            text = f"the root directory {context.root} does not exist: no such file or directory"
+            raise StateError(text, path=context.root) from error
+        return []
+    states = []
+    for id in ids:
+        try:
+            entry = store.open(id)
+            record = entry.read()
+            states.append(describe(entry, record, owner_name(record.owner)))
+            entry.close()
+        except StateError:
+            continue  # it went away, or is not written yet
+        except PyruncError as error:
+            context.log.warning(f"{id}: {error.text}")
+    return states
+
+
+def owner_name(uid: int) -> str:
+    """The user's name, or #UID if there is none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"

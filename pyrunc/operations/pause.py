@@ -1,6 +1,12 @@
-"""pause: freeze and thaw a container's processes."""
+"""pause: freeze a container's processes."""
 
 from __future__ import annotations
+
+from pyrunc.cgroup.driver import open_cgroup
+from pyrunc.errors import HostError
+from pyrunc.execute.process import status_of
+from pyrunc.state.lifecycle import allowed
+from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -8,5 +14,10 @@ if TYPE_CHECKING:
 
 
 def pause(context: Context, id: str) -> None:
-    """Pause the container `id`."""
-    raise NotImplementedError
+    """Freeze all processes of the container `id`."""
+    entry = Store(context.root).open(id)
+    record = entry.read()
+    allowed("pause", status_of(entry, record))
+    if not record.cgroup:
+        raise HostError("the container has no cgroup that could be frozen", step="pause")
+    open_cgroup(record.cgroup).freeze()

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pyrunc.cgroup.driver import open_cgroup
+from pyrunc.errors import HostError, UsageError
+from pyrunc.execute.process import status_of
+from pyrunc.state.lifecycle import STOPPED
+from pyrunc.state.store import Store
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,9 +17,27 @@ if TYPE_CHECKING:
 
 def ps(context: Context, id: str) -> list[int] | None:
     """The host pids of the container's processes; None if it is stopped."""
-    raise NotImplementedError
+    entry = Store(context.root).open(id)
+    record = entry.read()
+    if status_of(entry, record) == STOPPED:
+        return None
+    if not record.cgroup:
+        raise HostError("the container has no cgroup that names its processes", step="ps")
+    return sorted(open_cgroup(record.cgroup).procs())
 
 
 def table(context: Context, id: str, arguments: Sequence[str] = ("-ef",)) -> str:
     """What the program ps(1) with `arguments` prints, cut down to the container's processes."""
-    raise NotImplementedError
+    import subprocess
+
+    pids = {str(pid) for pid in ps(context, id) or ()}
+    result = subprocess.run(["ps", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise HostError(f"ps failed: {result.stderr.strip()}", step="ps")
+    lines = result.stdout.splitlines()
+    titles = lines[0].split() if lines else []
+    if "PID" not in titles:
+        raise UsageError("couldn't find PID field in ps output")
+    column = titles.index("PID")
+    kept = [line for line in lines[1:] if len(fields := line.split()) > column and fields[column] in pids]
+    return "\n".join([lines[0], *kept]) + "\n"

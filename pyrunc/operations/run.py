@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pyrunc.operations.create import create_container
+from pyrunc.operations.delete import destroy
+from pyrunc.operations.start import start_container
+from pyrunc.plan.create import CreateOptions
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyrunc.execute.creation import Creation
+    from pyrunc.execute.foreground import Foreground
     from pyrunc.operations import Context
 
 
@@ -23,4 +30,50 @@ def run(
     no_subreaper: bool = False,
 ) -> int:
     """The exit status of the container's program (128 + N for signal N); 0 when detached."""
-    raise NotImplementedError
+    options = CreateOptions(
+        id=id,
+        bundle=bundle,
+        console_socket=console_socket,
+        pidfd_socket=pidfd_socket,
+        pid_file=pid_file,
+        no_pivot=no_pivot,
+        no_new_keyring=no_new_keyring,
+        preserve_fds=preserve_fds,
+        detach=detach,
+    )
+    if detach:
+        creation = create_container(context, options)
+        creation.started().reap_first()
+        _start(context, creation)
+        creation.entry.close()
+        return 0
+    from pyrunc.execute.foreground import Foreground
+
+    foreground = Foreground(subreaper=not no_subreaper)
+    try:
+        return _run_foreground(context, options, foreground, keep)
+    finally:
+        foreground.close()
+
+
+def _start(context: Context, creation: Creation) -> None:
+    """Start what was just created; destroy it if that fails."""
+    try:
+        start_container(context.log, creation.entry, creation.record)
+    except BaseException:
+        creation.undo()
+        creation.entry.close()
+        raise
+
+
+def _run_foreground(context: Context, options: CreateOptions, foreground: Foreground, keep: bool) -> int:
+    creation = create_container(context, options)
+    init = creation.started()
+    foreground.begin(init.pid, init.pidfd, creation.console)
+    _start(context, creation)
+    status = foreground.wait()
+    if keep:
+        creation.entry.close()
+    else:
+        destroy(context.log, creation.entry, creation.record)
+    return status

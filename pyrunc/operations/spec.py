@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+from pyrunc.cores import render_json
+from pyrunc.errors import UsageError
+from pyrunc.spec.defaults import default_config
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.operations import Context
@@ -9,4 +15,11 @@ if TYPE_CHECKING:
 
 def spec(context: Context, bundle: str = "", rootless: bool = False) -> None:
     """Write config.json into `bundle` ("" = current directory); an existing one is an error."""
-    raise NotImplementedError
+    path = os.path.join(bundle, "config.json")
+    text = render_json(default_config(rootless), 4) + "\n"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError as error:
+        raise UsageError(f"file {path} exists. Remove it first", path=path) from error
+    with os.fdopen(fd, "w") as file:
+        file.write(text)

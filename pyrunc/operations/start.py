@@ -2,11 +2,144 @@
 
 from __future__ import annotations
 
+import os
+import select
+from errno import ENXIO
+
+from pyrunc.cores import unpack_from
+from pyrunc.errors import PyruncError, StateError
+from pyrunc.execute.conversation import ERROR, HEADER, HEADER_SIZE, MAXIMUM_SIZE, Message, parse_message
+from pyrunc.execute.process import oci_state, open_pidfd, status_of
+from pyrunc.state.lifecycle import RUNNING, allowed
+from pyrunc.state.store import REPLY_FIFO, START_FIFO, Store
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyrunc.operations import Context
+    from pyrunc.operations import Context, Log
+    from pyrunc.state.record import Record
+    from pyrunc.state.store import Entry
 
 
 def start(context: Context, id: str) -> None:
-    """Start the created container `id`; returns when its program was executed and poststart hooks ran."""
-    raise NotImplementedError
+    """Start the created container `id`; returns when its program was executed and poststart hooks ran.
+
+    Spec runtime.md, "Start".  If a hook fails the container is destroyed.
+    """
+    entry = Store(context.root).open(id)
+    entry.lock()
+    record = entry.read()
+    allowed("start", status_of(entry, record))
+    try:
+        start_container(context.log, entry, record)
+    except HookFailed as failure:
+        from pyrunc.operations.delete import destroy
+
+        destroy(context.log, entry, record)
+        raise failure.error from failure
+    entry.close()
+
+
+class HookFailed(Exception):
+    """A startContainer or poststart hook failed: the container has to go."""
+
+    def __init__(self, error: PyruncError) -> None:
+        super().__init__(error.text)
+        self.error = error
+
+
+def start_container(log: Log, entry: Entry, record: Record) -> None:
+    """Release the waiting init of a locked entry; see `start`."""
+    pidfd = open_pidfd(record.pid, record.start_time)
+    if pidfd < 0:
+        raise StateError("cannot start a container that has stopped", step="start")
+    notify = None
+    try:
+        target = os.environ.get("NOTIFY_SOCKET", "")
+        if record.notify and target:
+            from pyrunc.execute.notify_socket import NotifySocket
+
+            notify = NotifySocket(entry.dir_fd, target)
+        _release(log, entry, record, pidfd)
+        if record.hooks.get("poststart"):
+            _run_poststart(record)
+        if notify:
+            notify.relay(record.pid, pidfd)
+    finally:
+        os.close(pidfd)
+        if notify:
+            notify.close()
+
+
+def _release(log: Log, entry: Entry, record: Record, pidfd: int) -> None:
+    """Write the byte that init waits for, and hear until execve has closed the reply FIFO."""
+    reply = os.open(REPLY_FIFO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry.dir_fd)
+    try:
+        _write_start(entry)
+        messages = _read_replies(reply, pidfd)
+    finally:
+        os.close(reply)
+    for name in (START_FIFO, REPLY_FIFO):
+        os.unlink(name, dir_fd=entry.dir_fd)
+    for message in messages:
+        _judge(log, record, message)
+
+
+def _write_start(entry: Entry) -> None:
+    """The byte; StateError if no init waits for it any more."""
+    try:
+        fifo = os.open(START_FIFO, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry.dir_fd)
+    except OSError as error:
+        if error.errno != ENXIO:
+            raise
+        raise StateError("cannot start a container that has stopped", step="start") from error
+    try:
+        os.write(fifo, b"\0")
+    finally:
+        os.close(fifo)
+
+
+def _read_replies(reply: int, pidfd: int) -> list[Message]:
+    """All messages until nobody can send one any more."""
+    poll = select.poll()
+    poll.register(reply, select.POLLIN)
+    poll.register(pidfd, select.POLLIN)
+    data = b""
+    ended = False
+    while not ended:
+        ready = dict(poll.poll())
+        ended = pidfd in ready or bool(ready.get(reply, 0) & (select.POLLHUP | select.POLLERR))
+        try:
+            while part := os.read(reply, MAXIMUM_SIZE):
+                data += part
+        except BlockingIOError:
+            pass
+    messages = []
+    while len(data) >= HEADER_SIZE:
+        size = HEADER_SIZE + unpack_from(HEADER, data)[3]
+        messages.append(parse_message(data[:size]))
+        data = data[size:]
+    return messages
+
+
+def _judge(log: Log, record: Record, message: Message) -> None:
+    """Log a warning; raise the error that an ERROR stands for."""
+    from pyrunc.execute.wording import explain_failure, explain_warning
+    from pyrunc.plan.ops import Op
+
+    name, argument, pointer = record.late.get(str(message.op), ["start", "", ""])
+    op = Op(name, argument).at(pointer)
+    if message.kind != ERROR:
+        log.warning(explain_warning(op, message))
+        return
+    error = explain_failure(op, message, {"ociVersion": "", "root": {"path": ""}})
+    raise HookFailed(error) if name == "run_hook" else error
+
+
+def _run_poststart(record: Record) -> None:
+    from pyrunc.errors import HookError
+    from pyrunc.execute.hooks import run_all
+
+    try:
+        run_all("poststart", record.hooks["poststart"], oci_state(record, RUNNING), record.bundle)
+    except HookError as error:
+        raise HookFailed(error) from error

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from pyrunc.spec.load import validate_bundle
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.errors import SpecError
@@ -10,4 +14,4 @@ if TYPE_CHECKING:
 
 def validate(context: Context, bundle: str = "") -> list[SpecError]:
     """All violations in the bundle's config.json; an empty list if there are none."""
-    raise NotImplementedError
+    return validate_bundle(os.path.abspath(bundle or "."))

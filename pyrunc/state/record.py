@@ -20,12 +20,13 @@ class Record:
     created: RFC 3339, UTC, nanoseconds; cgroup: the saved form of its driver;
     hooks: the poststart and poststop hooks, which outlive the configuration;
     private_pids: it has a pid namespace of its own, so that killing its init
-    kills all; status: "creating", then "created" for good.
+    kills all; late: what pyrunc-init does after start, by operation number:
+    [name, first argument, pointer]; status: "creating", then "created" for good.
     """
 
     __slots__ = (
-        "annotations", "bundle", "cgroup", "created", "hooks", "id", "notify", "oci_version", "owner", "pid",
-        "private_pids", "rootfs", "rootless", "start_time", "status",
+        "annotations", "bundle", "cgroup", "created", "hooks", "id", "late", "notify", "oci_version", "owner",
+        "pid", "private_pids", "rootfs", "start_time", "status",
     )  # fmt: skip
 
     def __init__(self, id: str, bundle: str) -> None:
@@ -42,13 +43,13 @@ class Record:
         self.cgroup: dict[str, Any] = {}
         self.hooks: dict[str, list[dict[str, Any]]] = {}
         self.private_pids = True
-        self.rootless = False
+        self.late: dict[str, list[str]] = {}
         self.notify = False
 
     def to_json(self) -> dict[str, object]:
         """The record as a JSON object."""
         value: dict[str, object] = {"format": FORMAT}
-        for name in self.__slots__:
+        for name in Record.__slots__:
             value[name] = getattr(self, name)
         return value
 

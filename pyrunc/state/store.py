@@ -99,7 +99,8 @@ class Entry:
         except FileNotFoundError as error:
             raise StateError("container does not exist", path=f"{self.dir}/{RECORD}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise StateError(f"the record of container {self.id} is damaged: {error}", path=f"{self.dir}/{RECORD}") from error
+            text = f"the record of container {self.id} is damaged: {error}"
+            raise StateError(text, path=f"{self.dir}/{RECORD}") from error
 
     def write(self, record: Record) -> None:
         """Store the record, whole or not at all."""
@@ -117,7 +118,7 @@ class Entry:
         return content
 
     def write_file(self, name: str, content: bytes) -> None:
-        """Write one file of the entry under a temporary name and rename it. HostError if it cannot be kept."""
+        """Write one file of the entry under a temporary name and rename it. HostError if that fails."""
         write_atomic(f".{name}", name, content, 0o600, self.dir_fd, self.dir)
 
     def remove(self) -> None:
@@ -135,10 +136,22 @@ class Entry:
             self.dir_fd = -1
 
 
-def write_atomic(temporary: str, name: str, content: bytes, mode: int, dir_fd: int | None, where: str) -> None:
+def reason_of(error: OSError) -> str:
+    """The kernel's reason in lower case."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _host_error(action: str, path: str, error: OSError) -> HostError:
+    return HostError(f"cannot {action} {path}: {reason_of(error)}", path=path, errno=error.errno or 0)
+
+
+def write_atomic(
+    temporary: str, name: str, content: bytes, mode: int, dir_fd: int | None = None, where: str = ""
+) -> None:
     """Write `content` to `temporary` and rename it to `name`; HostError names the file if that fails."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode, dir_fd=dir_fd)
+        fd = os.open(temporary, flags, mode, dir_fd=dir_fd)
         try:
             view = memoryview(content)
             while view:
@@ -152,9 +165,7 @@ def write_atomic(temporary: str, name: str, content: bytes, mode: int, dir_fd: i
         except OSError:
             pass
         path = f"{where}/{name}" if where else name
-        raise HostError(
-            f"cannot write {path}: {os.strerror(error.errno or 0).lower()}", path=path, errno=error.errno or 0
-        ) from error
+        raise _host_error("write", path, error) from error
 
 
 def _remove_tree(dir_fd: int) -> None:
@@ -192,7 +203,7 @@ class Store:
             self._make_root()
             return self.create(id)
         except OSError as error:
-            raise HostError(f"cannot make {path}: {os.strerror(error.errno).lower()}", path=path, errno=error.errno) from error
+            raise _host_error("make", path, error) from error
         entry = Entry(id, path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         entry.lock()
         return entry
@@ -201,8 +212,7 @@ class Store:
         try:
             os.makedirs(self.root, 0o700, exist_ok=True)
         except OSError as error:
-            text = f"cannot make the root directory {self.root}: {os.strerror(error.errno).lower()}"
-            raise HostError(text, path=self.root, errno=error.errno) from error
+            raise _host_error("make the root directory", self.root, error) from error
 
     def open(self, id: str) -> Entry:
         """The entry of `id`. StateError if there is none."""
@@ -213,8 +223,7 @@ class Store:
         except OSError as error:
             if error.errno in (ENOENT, ENOTDIR):
                 raise StateError("container does not exist") from error
-            text = f"cannot open {path}: {os.strerror(error.errno).lower()}"
-            raise HostError(text, path=path, errno=error.errno) from error
+            raise _host_error("open", path, error) from error
 
     def list(self) -> list[str]:
         """The ids of all entries, in order. FileNotFoundError if the root is not there."""

@@ -1,0 +1,115 @@
+"""A program in the foreground: pass on our signals, relay the terminal, reap, give its exit status."""
+
+from __future__ import annotations
+
+import _signal
+import os
+import select
+
+from pyrunc import native
+from pyrunc.execute.process import exit_status, send_signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.execute.console import Relay
+
+_OURS = (
+    _signal.SIGKILL, _signal.SIGSTOP, _signal.SIGURG, _signal.SIGPIPE,
+    _signal.SIGSEGV, _signal.SIGBUS, _signal.SIGILL, _signal.SIGFPE, _signal.SIGTRAP, _signal.SIGABRT,
+    _signal.SIGSYS,
+)  # fmt: skip
+
+
+def _note(number: int, frame: object) -> None:
+    """The wake-up descriptor tells the number; nothing else to do."""
+
+
+class Foreground:
+    """From before a create until the program's end.
+
+    Signals that arrive before the program runs are kept and passed on then.
+    """
+
+    def __init__(self, subreaper: bool) -> None:
+        self._wake, self._wake_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._relay: Relay | None = None
+        self._pid = 0
+        self._pidfd = -1
+        self._status: int | None = None
+        self._before: list[tuple[int, object]] = []
+        if subreaper:
+            native.set_child_subreaper()
+        self._wakeup_before = _signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
+        for number in range(1, 65):
+            if number not in _OURS:
+                try:
+                    self._before.append((number, _signal.signal(number, _note)))
+                except (OSError, ValueError):  # the C library keeps 32 and 33 to itself
+                    pass
+
+    def begin(self, pid: int, pidfd: int, console: int) -> None:
+        """The program is `pid`, a child of ours; `console` is its pty's primary end, or -1."""
+        self._pid = pid
+        self._pidfd = pidfd
+        if console >= 0:
+            from pyrunc.execute.console import Relay
+
+            self._relay = Relay(console)
+            self._relay.start()
+
+    def wait(self) -> int:
+        """Relay until the program has ended; its exit status."""
+        while self._status is None:
+            poll = select.poll()
+            poll.register(self._wake, select.POLLIN)
+            poll.register(self._pidfd, select.POLLIN)
+            for fd, events in self._relay.interests() if self._relay else ():
+                poll.register(fd, events)
+            ready = dict(poll.poll())
+            if self._wake in ready:
+                self._handle_signals()
+            if self._relay:
+                self._relay.pump(ready)
+            if self._pidfd in ready:
+                self._reap()
+        if self._relay:
+            self._relay.drain()
+        return exit_status(self._status)
+
+    def close(self) -> None:
+        """Restore the terminal and the signals."""
+        if self._relay:
+            self._relay.stop()
+        _signal.set_wakeup_fd(self._wakeup_before)
+        for number, handler in self._before:
+            if handler is not None:
+                _signal.signal(number, handler)
+        os.close(self._wake)
+        os.close(self._wake_end)
+
+    def _handle_signals(self) -> None:
+        try:
+            numbers = os.read(self._wake, 512)
+        except BlockingIOError:
+            return
+        for number in numbers:
+            if number == _signal.SIGCHLD:
+                self._reap()
+            elif number == _signal.SIGWINCH and self._relay:
+                self._relay.resize()
+            elif self._status is None:
+                send_signal(self._pidfd, number)
+
+    def _reap(self) -> None:
+        """Every child that has ended: the program, and orphans that came to us."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                if self._status is None:
+                    self._status = 0
+                return
+            if pid == 0:
+                return
+            if pid == self._pid:
+                self._status = status
