@@ -88,6 +88,10 @@ disabled_plugins = [{plugins}]
   address = "{directory}/c.sock"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{directory}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{REFERENCE}"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
@@ -142,15 +146,18 @@ def containerd(scratch: Path, runtime: str, oci_archive: Path) -> Iterator[Conta
 class Docker:
     """A dockerd on a containerd of its own, and its client."""
 
-    def __init__(self, directory: Path, runtime: str) -> None:
-        self.containerd = start_containerd(directory, runtime)
+    def __init__(self, directory: Path, runtimes: dict[str, str]) -> None:
+        first = next(iter(runtimes))
+        self.containerd = start_containerd(directory, runtimes[first])
         (directory / "daemon.json").write_text("{}")
         socket = f"unix://{directory}/d.sock"
         argv = ["dockerd", "--config-file", f"{directory}/daemon.json", "--bridge=none", "--iptables=false"]
         argv += ["--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--experimental"]
         argv += ["--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec"]
         argv += ["--pidfile", f"{directory}/d.pid", "-H", socket, "--containerd", f"{directory}/c.sock"]
-        argv += ["--add-runtime", f"mine={runtime}", "--default-runtime", "mine"]
+        for name, path in runtimes.items():
+            argv += ["--add-runtime", f"my{name}={path}"]
+        argv += ["--default-runtime", f"my{first}"]
         env = environment(directory, PATH=f"{directory}/opt/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         self.daemon = Daemon(argv, directory / "dockerd.log", env)
         client = environment(directory, DOCKER_CONFIG=str(directory / "cfg"))
@@ -161,7 +168,7 @@ class Docker:
 @pytest.fixture(scope="session")
 def docker(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
     need("containerd", "dockerd", "docker")
-    engine = Docker(scratch / "dk", runtime)
+    engine = Docker(scratch / "dk", {"own": runtime})
     try:
         engine.docker.ok("import", str(image_tar), "bb:latest")
         yield engine.docker
@@ -170,10 +177,8 @@ def docker(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
         engine.containerd.stop()
 
 
-@pytest.fixture(scope="session")
-def podman(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
-    need("podman", "conmon")
-    directory = scratch / "pm"
+def podman_client(directory: Path, runtime: str) -> Client:
+    """podman with its own storage below `directory`, which knows the runtime under the name runc."""
     directory.mkdir()
     conf = directory / "containers.conf"
     conf.write_text(
@@ -188,7 +193,13 @@ def podman(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
     env = environment(directory, CONTAINERS_CONF=str(conf), CONTAINERS_STORAGE_CONF=str(storage))
     prefix = ["podman", "--root", f"{directory}/root", "--runroot", f"{directory}/runroot"]
     prefix += ["--tmpdir", f"{directory}/tmp", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
-    client = Client([*prefix, "--runtime", "runc"], env)
+    return Client([*prefix, "--runtime", "runc"], env)
+
+
+@pytest.fixture(scope="session")
+def podman(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
+    need("podman", "conmon")
+    client = podman_client(scratch / "pm", runtime)
     client.ok("import", str(image_tar), "bb")
     yield client
     client("rm", "--all", "--force", "--time", "0")

@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 REFERENCE = "docker.io/library/bb:latest"
@@ -39,7 +40,7 @@ def make_tar(root: Path, target: Path) -> Path:
     return target
 
 
-def make_oci_archive(layer: Path, target: Path) -> Path:
+def make_oci_archive(layer: Path, target: Path, command: Sequence[str] = ("/bin/sh",)) -> Path:
     """An OCI image layout of one layer, as a tar that `ctr images import` takes."""
     blobs: dict[str, bytes] = {}
 
@@ -53,7 +54,7 @@ def make_oci_archive(layer: Path, target: Path) -> Path:
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"]},
+        "config": {"Env": ["PATH=/bin"], "Cmd": list(command)},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}"]},
     }
     manifest = {
