@@ -1,0 +1,1 @@
+"""Each operation of pyrunc-init alone, seen from outside through /proc. Needs root."""
