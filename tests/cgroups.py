@@ -1,0 +1,92 @@
+"""Where a container's cgroups are on this host: version 1, hybrid or 2.
+
+Pure look-ups for tests; written independently of pyrunc.cgroup.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+BASE = Path("/sys/fs/cgroup")
+
+
+def version() -> int:
+    """2 on a unified host, else 1."""
+    return 2 if (BASE / "cgroup.controllers").exists() else 1
+
+
+def hierarchies() -> dict[str, Path]:
+    """Controller (or `name=x`, "" for version 2) → mount point, of every mounted hierarchy."""
+    found: dict[str, Path] = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split()[:3]
+        where = Path(left.split()[4])
+        if not where.is_relative_to(BASE):
+            continue
+        if kind == "cgroup2":
+            found[""] = where
+        elif kind == "cgroup":
+            for option in options.split(","):
+                if option not in ("rw", "ro", "xattr", "clone_children", "noprefix") and "release_agent" not in option:
+                    found[option] = where
+    return found
+
+
+def own(controller: str) -> str:
+    """Our own cgroup in this hierarchy."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path
+    return "/"
+
+
+def controllers() -> set[str]:
+    """The controllers that containers can be limited with here."""
+    if version() == 2:
+        return set((BASE / "cgroup.controllers").read_text().split())
+    return {name for name in hierarchies() if name and not name.startswith("name=")}
+
+
+def of(pid: int) -> dict[str, Path]:
+    """Controller → directory of the process's cgroup, as the host sees it."""
+    mounts, found = hierarchies(), {}
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        for name in names.split(","):
+            if name in mounts:
+                found[name] = mounts[name] / path.lstrip("/")
+    return found
+
+
+def read(pid: int, controller: str, file: str) -> str:
+    """One file of the process's cgroup, without the newline."""
+    directories = of(pid)
+    return (directories.get(controller) or directories[""]).joinpath(file).read_text().rstrip("\n")
+
+
+def find(name: str) -> list[str]:
+    """Every cgroup directory of this name, in any hierarchy, and what is below."""
+    found = []
+    for mount in set(hierarchies().values()):
+        for folder, names, _ in os.walk(mount):
+            if name in names:
+                found += [d for d, _, _ in os.walk(os.path.join(folder, name))]
+            if Path(folder) != mount and folder.count("/") - str(mount).count("/") > 3:
+                names.clear()
+    return found
+
+
+def remove(path: str) -> None:
+    """rmdir, with a short patience for members that are dying."""
+    for _ in range(100):
+        try:
+            os.rmdir(path)
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.01)

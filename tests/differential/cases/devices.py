@@ -1,0 +1,68 @@
+"""config-linux.md#devices, device rules, default devices; masked and read-only paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.harness import Bundle
+
+from . import Case, Lab, both, put
+
+FUSE = {"path": "/dev/thing", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640, "uid": 12, "gid": 34}
+
+
+def device(**changes: Any):  # type: ignore[no-untyped-def]
+    return put("/linux/devices", [{**FUSE, **changes}])
+
+
+def rules(*entries: tuple[bool, str, int | None, int | None, str]):  # type: ignore[no-untyped-def]
+    made = []
+    for allow, kind, major, minor, access in entries:
+        entry: dict[str, Any] = {"allow": allow, "access": access, "type": kind, "major": major, "minor": minor}
+        made.append({key: value for key, value in entry.items() if value is not None and value != ""})
+    return put("/linux/resources/devices", made)
+
+
+def file_in_the_way(bundle: Bundle, lab: Lab) -> None:
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if not m["destination"].startswith("/dev")]
+    (bundle.rootfs / "dev/thing").write_text("in the way")
+    bundle.linux["devices"] = [FUSE]
+
+
+def masked_in_root(bundle: Bundle, lab: Lab) -> None:
+    (bundle.rootfs / "var/secret").mkdir()
+    (bundle.rootfs / "var/secret/file").write_text("secret")
+    (bundle.rootfs / "var/token").write_text("token")
+    bundle.linux["maskedPaths"] = ["/var/secret", "/var/token", "/no/such/path"]
+
+
+def readonly_in_root(bundle: Bundle, lab: Lab) -> None:
+    (bundle.rootfs / "var/file").write_text("x")
+    bundle.linux["readonlyPaths"] = ["/tmp", "/var/file", "/no/such/path", "/proc/sys"]
+
+
+DENY = (False, "", None, None, "rwm")
+CASES = [
+    Case("device", device(), "tree:/dev"),
+    Case("device-block", device(type="b", major=7, minor=0, path="/dev/disk"), "stat:/dev/disk"),
+    Case("device-fifo", put("/linux/devices", [{"path": "/run/pipe", "type": "p", "fileMode": 0o600}]), "stat:/run/pipe"),
+    Case("device-elsewhere", device(path="/var/lib/deep/thing"), "stat:/var/lib/deep/thing", "stat:/var/lib/deep"),
+    Case("device-unbuffered", device(type="u"), "stat:/dev/thing"),
+    Case("device-file-in-the-way", file_in_the_way),
+    Case("device-bad-type", device(type="x")),
+    Case("device-default-again", device(path="/dev/null", major=1, minor=3, fileMode=0o666, uid=0, gid=0), "stat:/dev/null"),
+    Case("device-user-namespace", both(lambda b, lab: b.user_namespace(), put("/linux/devices", [])), "tree:/dev"),
+    Case("rules-deny-all", rules(DENY), "node:c,1,3", "node:c,10,229", "node:b,7,0", "node:c,5,1", "node:c,10,200"),
+    Case("rules-absent", put("/linux/resources", {}), "node:c,10,229", "node:b,7,0"),
+    Case("rules-one-allowed", rules(DENY, (True, "c", 10, 229, "r")), "node:c,10,229", "node:c,10,228"),
+    Case("rules-major-allowed", rules(DENY, (True, "b", 7, None, "rwm")), "node:b,7,0", "node:b,7,1", "node:b,8,0"),
+    Case("rules-later-deny", rules((True, "", None, None, "rwm"), (False, "b", 7, 1, "rw")), "node:b,7,0", "node:b,7,1"),
+    Case("rules-in-order", rules(DENY, (True, "b", 7, None, "rwm"), (False, "b", 7, 1, "rw")), "node:b,7,0", "node:b,7,1"),
+    Case("rules-bad-access", rules((False, "c", 1, 3, "rwx"))),
+    Case("masked", masked_in_root, "tree:/var", "list:/var/secret", "read:/var/token", "create:/var/secret"),
+    Case("masked-none", put("/linux/maskedPaths", []), "stat:/proc/keys"),
+    Case("masked-relative", put("/linux/maskedPaths", ["proc/keys"])),
+    Case("readonly-paths", readonly_in_root, "create:/tmp", "openw:/var/file", "rdonly-off:/tmp", "create:/var"),
+    Case("readonly-relative", put("/linux/readonlyPaths", ["tmp"])),
+    Case("masked-and-readonly", lambda b, lab: b.linux.update(maskedPaths=["/proc/sys"], readonlyPaths=["/proc/sys"]), "list:/proc/sys"),
+]

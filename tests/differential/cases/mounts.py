@@ -1,0 +1,122 @@
+"""config.md#mounts: kinds, options, targets."""
+
+from __future__ import annotations
+
+from tests.harness import Bundle
+
+from . import Case, Lab, bind, both, mount, put
+
+
+def relative_source(bundle: Bundle, lab: Lab) -> None:
+    (bundle.directory / "data").mkdir()
+    (bundle.directory / "data/inside").write_text("x")
+    bundle.mount("/data", "bind", "data", "bind")
+
+
+def through_symlink(bundle: Bundle, lab: Lab) -> None:
+    (bundle.rootfs / "real").mkdir()
+    (bundle.rootfs / "link").symlink_to("/real")
+    bundle.mount("/link/deep", "bind", str(lab.folder("source")), "bind")
+
+
+def link_out_of_root(bundle: Bundle, lab: Lab) -> None:
+    (bundle.rootfs / "link").symlink_to("../../../../../../tmp")
+    bundle.mount("/link/pyrunc-inside", "tmpfs", "tmpfs")
+
+
+def in_order(bundle: Bundle, lab: Lab) -> None:
+    bundle.mount("/a", "tmpfs", "first")
+    bundle.mount("/a/b", "bind", str(lab.folder("source")), "bind")
+    bundle.mount("/a/b/c", "tmpfs", "second")
+
+
+def hidden_by_later(bundle: Bundle, lab: Lab) -> None:
+    bundle.mount("/a/b", "tmpfs", "first")
+    bundle.mount("/a", "tmpfs", "second", "mode=700")
+
+
+def submounts(*options: str):  # type: ignore[no-untyped-def]
+    """Bind the root's own /sys and /proc trees of the host: there are mounts below."""
+
+    def prepare(bundle: Bundle, lab: Lab) -> None:
+        bundle.mount("/tree", "bind", "/dev", *options)
+
+    return prepare
+
+
+def copied_up(bundle: Bundle, lab: Lab) -> None:
+    (bundle.rootfs / "var/kept").mkdir(mode=0o750)
+    (bundle.rootfs / "var/kept/file").write_text("kept")
+    (bundle.rootfs / "var/link").symlink_to("kept/file")
+    bundle.mount("/var", "tmpfs", "tmpfs", "tmpcopyup", "mode=755")
+
+
+def no_dev(bundle: Bundle, lab: Lab) -> None:
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if not m["destination"].startswith("/dev")]
+
+
+def only_proc(bundle: Bundle, lab: Lab) -> None:
+    bundle.config["mounts"] = [{"destination": "/proc", "type": "proc", "source": "proc"}]
+    bundle.linux.update(maskedPaths=[], readonlyPaths=[])
+
+
+CASES = [
+    Case("tmpfs", mount("/data", "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", "size=64k", "mode=1750"), "stat:/data"),
+    Case("tmpfs-readonly", mount("/data", "tmpfs", "tmpfs", "ro"), "create:/data", "rdonly-off:/data"),
+    Case("tmpfs-inodes", mount("/data", "tmpfs", "tmpfs", "nr_inodes=10")),
+    Case("tmpfs-plain", mount("/data", "tmpfs", "tmpfs"), "stat:/data", "create:/data"),
+    Case("tmpfs-bad-option", mount("/data", "tmpfs", "tmpfs", "nonsense=1")),
+    Case("noatime", mount("/data", "tmpfs", "tmpfs", "noatime")),
+    Case("nodiratime", mount("/data", "tmpfs", "tmpfs", "nodiratime")),
+    Case("strictatime", mount("/data", "tmpfs", "tmpfs", "strictatime")),
+    Case("relatime", mount("/data", "tmpfs", "tmpfs", "relatime")),
+    Case("sync-dirsync", mount("/data", "tmpfs", "tmpfs", "sync", "dirsync")),
+    Case("negations", mount("/data", "tmpfs", "tmpfs", "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec")),
+    Case("defaults", mount("/data", "tmpfs", "tmpfs", "defaults", "async", "atime", "diratime")),
+    Case("unknown-filesystem", mount("/data", "nosuchfs", "none")),
+    Case("mqueue", mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"), "stat:/dev/mqueue"),
+    Case("sysfs-writable", mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev"), "stat:/sys"),
+    Case("proc-options", mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev", "hidepid=2"), "list:/proc/self/task"),
+    Case("devpts-options", mount("/dev/pts", "devpts", "devpts", "newinstance", "ptmxmode=0600", "mode=0600"), "tree:/dev/pts"),
+    Case("cgroup", mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"), "list:/sys/fs/cgroup"),
+    Case(
+        "cgroup-in-namespace",
+        both(lambda b, lab: b.namespace("cgroup"), mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")),
+        "list:/sys/fs/cgroup",
+        "openw:/sys/fs/cgroup/pids/cgroup.procs",
+    ),
+    Case("bind-folder", bind("/data"), "list:/data", "create:/data"),
+    Case("bind-readonly", bind("/data", "bind", "ro"), "list:/data", "create:/data", "rdonly-off:/data"),
+    Case("bind-flags", bind("/data", "bind", "nosuid", "nodev", "noexec", "noatime"), "list:/data"),
+    Case("bind-rbind-private", bind("/data", "rbind", "rprivate"), "list:/data"),
+    Case("bind-file", bind("/etc/hosts", "bind", "ro", file=True), "read:/etc/hosts", "openw:/etc/hosts"),
+    Case("bind-file-deep", bind("/new/deep/file", "bind", file=True), "read:/new/deep/file", "tree:/new"),
+    Case("bind-relative", relative_source, "list:/data"),
+    Case("bind-missing-source", mount("/data", "bind", "/no/such/folder", "bind")),
+    Case("bind-folder-on-file", bind("/etc/passwd")),
+    Case("bind-file-on-folder", bind("/etc", "bind", file=True)),
+    Case("bind-type-none", lambda b, lab: b.mount("/data", "none", str(lab.folder("source")), "bind"), "stat:/data"),
+    Case("bind-tree", submounts("rbind", "ro")),
+    Case("bind-top-only", submounts("bind", "ro")),
+    Case("bind-tree-slave", submounts("rbind", "rslave")),
+    Case("propagation-shared", bind("/data", "bind", "shared")),
+    Case("propagation-slave", bind("/data", "bind", "slave")),
+    Case("propagation-unbindable", bind("/data", "bind", "unbindable")),
+    Case("through-symlink", through_symlink, "list:/real"),
+    Case("symlink-stays-inside", link_out_of_root, "list:/tmp"),
+    Case("in-order", in_order),
+    Case("hidden-by-later", hidden_by_later, "stat:/a"),
+    Case("tmpcopyup", copied_up, "tree:/var", "read:/var/kept/file", "stat:/var"),
+    Case("destination-relative", mount("data", "tmpfs", "tmpfs")),
+    Case("without-dev", no_dev, "tree:/dev"),
+    Case("only-proc", only_proc, "list:/"),
+    Case("recursive-readonly", bind("/data", "rbind", "rro"), "create:/data"),
+    Case("nosymfollow", mount("/data", "tmpfs", "tmpfs", "nosymfollow")),
+    Case("lazytime", mount("/data", "tmpfs", "tmpfs", "lazytime")),
+    Case("mounts-absent", lambda b, lab: b.config.pop("mounts") and b.linux.update(maskedPaths=[], readonlyPaths=[]), own_args=True),
+    Case("root-propagation-shared", put("/linux/rootfsPropagation", "shared")),
+    Case("root-propagation-slave", put("/linux/rootfsPropagation", "slave")),
+    Case("root-propagation-private", put("/linux/rootfsPropagation", "private")),
+    Case("root-propagation-unbindable", put("/linux/rootfsPropagation", "unbindable")),
+    Case("root-propagation-unknown", put("/linux/rootfsPropagation", "sideways")),
+]

@@ -1,0 +1,98 @@
+"""config-linux.md: namespaces, user mappings, sysctl, personality."""
+
+from __future__ import annotations
+
+from tests.harness import Bundle
+
+from . import Case, Lab, both, drop, mount, put
+
+
+def inherit(*kinds: str):  # type: ignore[no-untyped-def]
+    def prepare(bundle: Bundle, lab: Lab) -> None:
+        bundle.without_namespace(*kinds)
+        if "uts" in kinds:
+            bundle.config.pop("hostname", None)
+
+    return prepare
+
+
+def join(kind: str):  # type: ignore[no-untyped-def]
+    def prepare(bundle: Bundle, lab: Lab) -> None:
+        bundle.namespace(kind, lab.namespace(kind))
+        if kind == "uts":
+            del bundle.config["hostname"]
+
+    return prepare
+
+
+def join_wrong_kind(bundle: Bundle, lab: Lab) -> None:
+    bundle.namespace("network", lab.namespace("ipc"))
+
+
+def twice(bundle: Bundle, lab: Lab) -> None:
+    bundle.linux["namespaces"].append({"type": "ipc"})
+
+
+def in_user_namespace(*more: str):  # type: ignore[no-untyped-def]
+    def prepare(bundle: Bundle, lab: Lab) -> None:
+        bundle.user_namespace()
+        for kind in more:
+            bundle.namespace(kind)
+
+    return prepare
+
+
+def two_ranges(bundle: Bundle, lab: Lab) -> None:
+    bundle.user_namespace()
+    bundle.linux["uidMappings"] = bundle.linux["gidMappings"] = [
+        {"containerID": 0, "hostID": 100000, "size": 10},
+        {"containerID": 1000, "hostID": 200000, "size": 1},
+    ]
+
+
+def mappings_missing(bundle: Bundle, lab: Lab) -> None:
+    bundle.namespace("user")
+
+
+def sysctl(**values: str):  # type: ignore[no-untyped-def]
+    return put("/linux/sysctl", {key.replace("__", "."): value for key, value in values.items()})
+
+
+SHM = "read:/proc/sys/kernel/shmmni"
+CASES = [
+    Case("pid-inherited", both(inherit("pid"), put("/linux/maskedPaths", []), put("/linux/readonlyPaths", []))),
+    Case("network-inherited", both(inherit("network"), mount("/sys", "bind", "/sys", "rbind", "ro"))),
+    Case("ipc-inherited", inherit("ipc")),
+    Case("uts-inherited", inherit("uts")),
+    Case("cgroup-new", lambda b, lab: b.namespace("cgroup")),
+    Case("time-new", lambda b, lab: b.namespace("time")),
+    Case("time-offsets", both(lambda b, lab: b.namespace("time"), put("/linux/timeOffsets", {"boottime": {"secs": 1000}}))),
+    Case("network-joined", join("network"), "list:/sys/class/net"),
+    Case("ipc-joined", join("ipc")),
+    Case("uts-joined", join("uts")),
+    Case("pid-joined", join("pid")),
+    Case("cgroup-joined", join("cgroup")),
+    Case("joined-wrong-kind", join_wrong_kind),
+    Case("joined-missing", lambda b, lab: b.namespace("network", "/no/such/namespace")),
+    Case("same-kind-twice", twice),
+    Case("unknown-kind", lambda b, lab: b.namespace("bogus")),
+    Case("namespaces-only-mount", both(inherit("pid", "network", "ipc", "uts"), mount("/sys", "bind", "/sys", "rbind", "ro"))),
+    Case("no-mount-namespace", inherit("mount")),
+    Case("user", in_user_namespace(), "create:/tmp", "tree:/dev", "stat:/etc/passwd"),
+    Case("user-and-cgroup", in_user_namespace("cgroup"), "stat:/tmp"),
+    Case("user-two-ranges", both(two_ranges, put("/process/user", {"uid": 1000, "gid": 1000})), "stat:/home/user"),
+    Case("user-without-mappings", mappings_missing),
+    Case("user-unmapped-id", both(two_ranges, put("/process/user", {"uid": 500, "gid": 0}))),
+    Case("sysctl-network", sysctl(net__ipv4__ip_forward="1"), "read:/proc/sys/net/ipv4/ip_forward"),
+    Case("sysctl-ipc", sysctl(kernel__shmmni="1234", kernel__msgmax="9000"), SHM, "read:/proc/sys/kernel/msgmax"),
+    Case("sysctl-slashes", put("/linux/sysctl", {"net/ipv4/ip_forward": "1"}), "read:/proc/sys/net/ipv4/ip_forward"),
+    Case("sysctl-of-host", sysctl(kernel__pid_max="40000")),
+    Case("sysctl-network-of-host", both(inherit("network"), sysctl(net__ipv4__ip_forward="1"))),
+    Case("sysctl-ipc-of-host", both(inherit("ipc"), sysctl(kernel__shmmni="1234"))),
+    Case("sysctl-hostname", sysctl(kernel__hostname="other")),
+    Case("sysctl-domainname", sysctl(kernel__domainname="other.example")),
+    Case("sysctl-missing", sysctl(net__ipv4__bogus="1")),
+    Case("sysctl-bad-value", sysctl(net__ipv4__ip_forward="words")),
+    Case("personality", put("/linux/personality", {"domain": "LINUX32"})),
+    Case("linux-section-small", both(drop("/linux/maskedPaths"), drop("/linux/readonlyPaths")), "openw:/proc/sysrq-trigger"),
+]

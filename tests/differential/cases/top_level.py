@@ -1,0 +1,46 @@
+"""config.md: version, root, hostname, domainname, annotations, unknown properties; the bundle itself."""
+
+from __future__ import annotations
+
+from tests.harness import Bundle
+
+from . import Case, Lab, both, drop, put
+
+
+def root_is_a_file(bundle: Bundle, lab: Lab) -> None:
+    bundle.config["root"]["path"] = str(lab.file("plain"))
+
+
+def absolute_root(bundle: Bundle, lab: Lab) -> None:
+    bundle.config["root"]["path"] = str(bundle.rootfs)
+
+
+def inherited_uts(bundle: Bundle, lab: Lab) -> None:
+    bundle.without_namespace("uts")
+    del bundle.config["hostname"]
+
+
+def hostname_without_namespace(bundle: Bundle, lab: Lab) -> None:
+    bundle.without_namespace("uts")
+
+
+CASES = [
+    Case("plain", lambda bundle, lab: None, "tree:/dev", "list:/proc/1/ns", "create:/tmp", "openw:/proc/sysrq-trigger"),
+    Case("root-readonly", put("/root/readonly", True), "create:/tmp", "create:/dev/shm", "mkdir:/new", "rdonly-off:/"),
+    Case("root-absolute", absolute_root, "list:/"),
+    Case("root-missing", put("/root/path", "nowhere")),
+    Case("root-is-a-file", root_is_a_file),
+    Case("root-object-missing", drop("/root")),
+    Case("hostname", put("/hostname", "a-name.example"), "read:/proc/sys/kernel/hostname"),
+    Case("hostname-absent", drop("/hostname")),
+    Case("hostname-inherited", inherited_uts),
+    Case("hostname-needs-namespace", hostname_without_namespace),
+    Case("domainname", put("/domainname", "example.org")),
+    Case("annotations", put("/annotations", {"org.example.key": "value", "b": ""})),
+    Case("annotation-not-text", put("/annotations", {"org.example.key": 1})),
+    Case("version-patch", put("/ociVersion", "1.0.9")),
+    Case("version-other-major", put("/ociVersion", "9.9.9")),
+    Case("version-absent", drop("/ociVersion")),
+    Case("unknown-property", both(put("/somethingNew", {"a": 1}), put("/linux/somethingNew", [1]))),
+    Case("process-absent", drop("/process"), own_args=True),
+]

@@ -1,0 +1,450 @@
+"""Bundles, containers and leak checks for tests that need a real runtime.
+
+The runtime under test is `$RUNTIME` (a path or a name in PATH, also runc or
+crun), by default `$PYRUNC` or the checkout's `.venv/bin/pyrunc`.  Every call
+has a deadline; every container has an id of its own below a state root of its
+own; `Box.close` deletes what is left and says what the runtime left behind.
+
+Root file systems are in `rootfs`, cgroup paths in `cgroups`.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests import cgroups, rootfs
+from tests.base_config import base_config
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+CGROUP_PARENT = f"/pyrunc-test-{os.getpid()}"
+DEADLINE = float(os.environ.get("PYRUNC_TEST_DEADLINE", "30"))
+_numbers = itertools.count(1)
+
+
+class Runtime:
+    """The command that is tested: `command` (its argv), `name` (pyrunc, runc or crun), `version`."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.command = command
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=DEADLINE)
+        if done.returncode:
+            raise rootfs.Missing(f"a runtime: {' '.join(command)} --version failed: {done.stderr.strip()[-500:]}")
+        self.name, _, self.version = done.stdout.split("\n")[0].replace(" version", "").partition(" ")
+
+    @property
+    def is_ours(self) -> bool:
+        return self.name == "pyrunc"
+
+
+def find_runtime(choice: str = "") -> Runtime:
+    """The runtime under test; raises Missing when there is none."""
+    choice = choice or os.environ.get("RUNTIME", "") or os.environ.get("PYRUNC", "")
+    if not choice:
+        built = CHECKOUT / ".venv/bin/pyrunc"
+        if not built.exists():
+            raise rootfs.Missing(f"{built} (run `make build`, or set RUNTIME)")
+        choice = str(built)
+    if choice == "module":  # the checkout itself, for work on it
+        os.environ["PYTHONPATH"] = str(CHECKOUT)
+        return Runtime([sys.executable, "-m", "pyrunc"])
+    found = shutil.which(choice) or shutil.which(choice, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if found is None:
+        raise rootfs.Missing(f"the runtime {choice}")
+    return Runtime([found])
+
+
+class Result:
+    """What one call gave: `rc`, `out`, `err`, and `log`, the JSON lines of --log."""
+
+    def __init__(self, argv: list[str], rc: int, out: bytes, err: bytes, log: list[dict[str, Any]]) -> None:
+        self.argv = argv
+        self.rc = rc
+        self.out = out.decode("utf-8", "replace")
+        self.err = err.decode("utf-8", "replace")
+        self.log = log
+
+    @property
+    def message(self) -> str:
+        """The last error of the log, else the standard error."""
+        errors = [str(line.get("msg")) for line in self.log if line.get("level") == "error"]
+        return errors[-1] if errors else self.err.strip()
+
+    def json(self) -> Any:
+        """Standard output as JSON."""
+        try:
+            return json.loads(self.out)
+        except ValueError:
+            raise AssertionError(f"no JSON from {self}") from None
+
+    def ok(self) -> Result:
+        """Itself, if the call succeeded."""
+        assert self.rc == 0, f"rc {self.rc} from {self}"
+        return self
+
+    def failed(self, *texts: str, rc: int = 1) -> Result:
+        """Itself, if it failed with that exit code and a message that holds each text (any case)."""
+        assert self.rc == rc, f"expected rc {rc}, got {self.rc} from {self}"
+        for text in texts:
+            assert text.lower() in self.message.lower(), f"{text!r} not in {self}"
+        return self
+
+    def __repr__(self) -> str:
+        return f"{' '.join(self.argv)}\n rc={self.rc}\n out={self.out[-1500:]!r}\n err={self.err[-1500:]!r}\n log={self.log[-3:]}"
+
+
+class Bundle:
+    """A bundle directory with its own copy of the busybox root; change `config`, it is written at use."""
+
+    def __init__(self, directory: Path, config: dict[str, Any], root: Path | None = None) -> None:
+        self.directory = directory
+        self.config = config
+        self.rootfs = directory / "rootfs"
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+        if not self.rootfs.exists():
+            rootfs.copy_root(root or rootfs.busybox_root(), self.rootfs)
+
+    @property
+    def process(self) -> dict[str, Any]:
+        return self.config["process"]
+
+    @property
+    def linux(self) -> dict[str, Any]:
+        return self.config["linux"]
+
+    def args(self, *args: str) -> Bundle:
+        self.process["args"] = list(args)
+        return self
+
+    def shell(self, script: str) -> Bundle:
+        return self.args("/bin/sh", "-c", script)
+
+    def probe(self, *actions: str) -> Bundle:
+        return self.args("/bin/probe", *actions)
+
+    def mount(self, destination: str, kind: str, source: str, *options: str, **more: Any) -> Bundle:
+        """Add a mount, or replace the one at the same destination."""
+        entry = {"destination": destination, "type": kind, "source": source, "options": list(options), **more}
+        kept = [old for old in self.config["mounts"] if old["destination"] != destination]
+        self.config["mounts"] = [*kept, entry]
+        return self
+
+    def without_namespace(self, *kinds: str) -> Bundle:
+        self.linux["namespaces"] = [entry for entry in self.linux["namespaces"] if entry["type"] not in kinds]
+        return self
+
+    def namespace(self, kind: str, path: str = "") -> Bundle:
+        self.without_namespace(kind)
+        self.linux["namespaces"].append({"type": kind, "path": path} if path else {"type": kind})
+        return self
+
+    def user_namespace(self, uid: int = 100000, size: int = 65536) -> Bundle:
+        """A user namespace whose root owns the rootfs."""
+        mapping = [{"containerID": 0, "hostID": uid, "size": size}]
+        self.namespace("user")
+        self.linux["uidMappings"] = self.linux["gidMappings"] = mapping
+        for path in [self.rootfs, *self.rootfs.rglob("*")]:
+            if not path.is_symlink() and "/bin/" not in str(path):
+                os.chown(path, uid, uid)
+        return self
+
+    def hook(self, kind: str, script: str, **more: Any) -> Bundle:
+        """Add a shell hook; startContainer's runs in the container's root."""
+        shell = "/bin/sh"
+        entry = {"path": shell, "args": ["sh", "-c", script], **more}
+        self.config.setdefault("hooks", {}).setdefault(kind, []).append(entry)
+        return self
+
+    def write(self) -> Bundle:
+        (self.directory / "config.json").write_text(json.dumps(self.config, indent=1))
+        return self
+
+
+class Container:
+    """A container that `create` or `run -d` made; `output` is what its program wrote so far."""
+
+    def __init__(self, box: Box, name: str, bundle: Bundle, pid: int, stdio: tuple[Path, Path]) -> None:
+        self.box = box
+        self.id = name
+        self.bundle = bundle
+        self.pid = pid
+        self.stdio = stdio
+
+    @property
+    def output(self) -> str:
+        return self.stdio[0].read_text(errors="replace")
+
+    @property
+    def errors(self) -> str:
+        return self.stdio[1].read_text(errors="replace")
+
+    def call(self, command: str, *args: str, **options: Any) -> Result:
+        """`command ID args…`."""
+        return self.box.call(command, self.id, *args, **options)
+
+    def start(self) -> Container:
+        self.call("start").ok()
+        return self
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.call("state").ok().json()
+        return state
+
+    @property
+    def status(self) -> str:
+        return str(self.state()["status"])
+
+    def exec(self, *args: str, flags: tuple[str, ...] = (), **options: Any) -> Result:
+        return self.box.call("exec", *flags, self.id, *args, **options)
+
+    def kill(self, sig: str = "KILL") -> Result:
+        return self.call("kill", sig)
+
+    def delete(self, *flags: str) -> Result:
+        return self.box.call("delete", *flags, self.id)
+
+    def wait(self, seconds: float = DEADLINE) -> int:
+        """The exit code of the init (128+N on a signal), reaped by us as shims do."""
+        return wait_child(self.pid, seconds)
+
+    def wait_output(self, text: str, seconds: float = DEADLINE) -> str:
+        wait_until(lambda: text in self.output, seconds, f"{text!r} in the output")
+        return self.output
+
+    def report(self) -> dict[str, Any]:
+        """The probe's report, after its end."""
+        self.wait()
+        report: dict[str, Any] = json.loads(self.output.replace("\r\n", "\n"))
+        return report
+
+
+class Box:
+    """One test's containers, bundles and state root."""
+
+    def __init__(self, runtime: Runtime, directory: Path) -> None:
+        self.runtime = runtime
+        self.directory = directory
+        self.root = directory / "state"
+        self.log = directory / "log.json"
+        self.names: list[str] = []
+        self.children_before = set(descendants(os.getpid()))
+
+    def name(self) -> str:
+        name = f"t{os.getpid()}-{next(_numbers)}"
+        self.names.append(name)
+        return name
+
+    def bundle(self, *args: str, config: dict[str, Any] | None = None, root: Path | None = None) -> Bundle:
+        """A fresh bundle that runs `args` (default: true)."""
+        directory = self.directory / f"bundle-{next(_numbers)}"
+        bundle = Bundle(directory, copy.deepcopy(config) if config is not None else base_config(), root)
+        return bundle.args(*(args or ("/bin/true",)))
+
+    def popen(self, *args: str, log: bool = True, global_flags: tuple[str, ...] = (), **options: Any) -> subprocess.Popen[bytes]:
+        """Start the runtime with --root and --log; standard input is empty, the environment small."""
+        flags = ["--root", str(self.root), *(["--log", str(self.log), "--log-format", "json"] if log else []), *global_flags]
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("env", {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")})
+        if "PYTHONPATH" in os.environ:
+            options["env"] = {**options["env"], "PYTHONPATH": os.environ["PYTHONPATH"]}
+        return subprocess.Popen([*self.runtime.command, *flags, *args], **options)
+
+    def call(self, *args: str, timeout: float = DEADLINE, input: bytes = b"", **options: Any) -> Result:
+        """Run the runtime to its end.  Output goes through files, as a container may keep it open."""
+        logged = self.log.stat().st_size if self.log.exists() else 0
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            options.setdefault("stdout", out)
+            options.setdefault("stderr", err)
+            if input:
+                options["stdin"] = tempfile.TemporaryFile()
+                options["stdin"].write(input)
+                options["stdin"].seek(0)
+            process = self.popen(*args, **options)
+            try:
+                rc = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                stacks = describe(process.pid)
+                process.kill()
+                process.wait()
+                raise AssertionError(f"{' '.join(args)} did not end within {timeout} s\n{stacks}") from None
+            out.seek(0)
+            err.seek(0)
+            return Result(list(args), rc, out.read(), err.read(), self.log_lines(logged))
+
+    def log_lines(self, offset: int = 0) -> list[dict[str, Any]]:
+        if not self.log.exists():
+            return []
+        lines = self.log.read_bytes()[offset:].decode().splitlines()
+        return [json.loads(line) for line in lines if line.strip()]
+
+    def place(self, bundle: Bundle, name: str) -> None:
+        """Write config.json, with a cgroup of its own if the test named none."""
+        if bundle.linux.get("cgroupsPath") == "":
+            bundle.linux["cgroupsPath"] = f"{CGROUP_PARENT}/{name}"
+        bundle.write()
+
+    def run(self, bundle: Bundle, *flags: str, name: str = "", **options: Any) -> Result:
+        """`run` in the foreground."""
+        name = name or self.name()
+        self.place(bundle, name)
+        return self.call("run", "--bundle", str(bundle.directory), *flags, name, **options)
+
+    def report(self, bundle: Bundle, *actions: str) -> dict[str, Any]:
+        """The probe's report from a `run` of this bundle."""
+        report: dict[str, Any] = self.run(bundle.probe(*actions)).ok().json()
+        return report
+
+    def try_create(self, bundle: Bundle, *flags: str, command: str = "create", name: str = "", **options: Any) -> Result:
+        """`create`, expected to fail: returns the result."""
+        name = name or self.name()
+        self.place(bundle, name)
+        return self.call(command, "--bundle", str(bundle.directory), *flags, name, **options)
+
+    def create(self, bundle: Bundle, *flags: str, command: str = "create", name: str = "", **options: Any) -> Container:
+        """`create` (or `run --detach`), its program's output in files."""
+        name = name or self.name()
+        stdio = (self.directory / f"{name}.out", self.directory / f"{name}.err")
+        pid_file = self.directory / f"{name}.pid"
+        with stdio[0].open("wb") as out, stdio[1].open("wb") as err:
+            options.setdefault("stdout", out)
+            options.setdefault("stderr", err)
+            flags = ("--pid-file", str(pid_file), *flags)
+            result = self.try_create(bundle, *flags, command=command, name=name, **options)
+            result.err = stdio[1].read_text(errors="replace")
+        result.ok()
+        return Container(self, name, bundle, int(pid_file.read_text()), stdio)
+
+    def started(self, bundle: Bundle, *flags: str, **options: Any) -> Container:
+        """A running container."""
+        return self.create(bundle, "--detach", *flags, command="run", **options)
+
+    def close(self) -> list[str]:
+        """Delete every container by force; returns what is left behind then (and removes it)."""
+        left = []
+        for name in self.names:
+            result = self.call("delete", "--force", name)
+            if result.rc and self.runtime.is_ours:
+                left.append(f"delete --force {name} failed: {result.message}")
+        reap()
+        left += [f"process {describe(pid)}" for pid in self.new_processes()]
+        left += [f"mount {path}" for path in self.mounts()]
+        left += [f"state {path}" for name in self.names for path in self.root.glob(name) if self.runtime.is_ours or path.exists()]
+        left += [f"cgroup {path}" for name in self.names for path in cgroups.find(name)]
+        self.sweep()
+        return left
+
+    def new_processes(self) -> list[int]:
+        """Living processes below us that were not there before; a short grace for those that are dying."""
+        deadline = time.monotonic() + 2
+        while True:
+            reap()
+            found = [pid for pid in descendants(os.getpid()) if pid not in self.children_before and alive(pid)]
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.01)
+
+    def mounts(self) -> list[str]:
+        """Mount points of our namespace below the test's directory."""
+        prefix = str(self.directory)
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line.split()[4] for line in lines if line.split()[4].startswith(prefix)]
+
+    def sweep(self) -> None:
+        """Remove what a broken runtime left, so that the next test starts clean."""
+        for pid in self.new_processes() if any(alive(p) for p in descendants(os.getpid()) if p not in self.children_before) else []:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        reap()
+        for path in reversed(self.mounts()):
+            subprocess.run(["umount", "-l", path], capture_output=True)
+        for name in self.names:
+            for path in sorted(cgroups.find(name), key=len, reverse=True):
+                cgroups.remove(path)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def wait_until(condition: Any, seconds: float = DEADLINE, what: str = "the condition") -> None:
+    """Ask until it is true; for what has no descriptor to wait on."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
+        time.sleep(0.005)
+
+
+def wait_child(pid: int, seconds: float = DEADLINE) -> int:
+    """Reap the child (we are a subreaper) and give its exit code, 128+N on signal N."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise AssertionError(f"process {pid} is gone already, and not our child") from None
+    try:
+        ready = select.select([pidfd], [], [], seconds)[0]
+        assert ready, f"process {pid} did not end within {seconds} s: {describe(pid)}"
+        _, status = os.waitpid(pid, 0)
+        return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    finally:
+        os.close(pidfd)
+
+
+def reap() -> None:
+    """Reap every ended child that was reparented to us."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below `pid`."""
+    parents: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents.setdefault(int(fields[1]), []).append(int(entry))
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        children = parents.get(todo.pop(), [])
+        found += children
+        todo += children
+    return found
+
+
+def alive(pid: int) -> bool:
+    """It exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def describe(pid: int) -> str:
+    """Command line, state and wait channel, for failure messages."""
+    lines = []
+    for each in [pid, *descendants(pid)]:
+        try:
+            text = Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            state = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[0]
+            where = Path(f"/proc/{each}/wchan").read_text()
+        except OSError:
+            continue
+        lines.append(f"{each} {state} {where} {text or Path(f'/proc/{each}/comm').read_text()}")
+    return "\n".join(lines)
