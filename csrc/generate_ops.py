@@ -22,7 +22,7 @@ LETTERS = {"int": "i", "str": "s", "bytes": "b", "list[str]": "l", "Slot": "f"}
 
 def read_signatures(text: str) -> list[tuple[str, str]]:
     """Name and argument letters of each operation of pyrunc-init, in order."""
-    found = []
+    found: list[tuple[str, str]] = []
     for node in ast.parse(text).body:
         if not isinstance(node, ast.FunctionDef):
             continue
@@ -35,7 +35,8 @@ def read_signatures(text: str) -> list[tuple[str, str]]:
 def _letter(function: str, argument: ast.arg) -> str:
     annotation = ast.unparse(argument.annotation) if argument.annotation else "nothing"
     if annotation not in LETTERS:
-        raise SystemExit(f"{SOURCE}: {function}: {argument.arg} is {annotation}, not one of {', '.join(LETTERS)}")
+        allowed = ", ".join(LETTERS)
+        raise SystemExit(f"{SOURCE}: {function}: {argument.arg} is {annotation}, not one of {allowed}")
     return LETTERS[annotation]
 
 

@@ -176,15 +176,22 @@ int path_mount_point(const struct context *context, const char *target, int dire
 {
     int fd = directory ? path_make_directory(context, target, 0755, flags)
                        : path_make_file(context, target, 0644, flags);
-    int same;
+    struct stat file;
+    int error;
 
     if (fd < 0)
         return fd;
-    same = path_same(fd, context->root);
-    if (!same)
+    error = path_same(fd, context->root);
+    if (error > 0)
+        error = -EBUSY;
+    if (!error)
+        error = result(fstat(fd, &file));
+    if (!error && S_ISDIR(file.st_mode) != !!directory) /* the kernel says EINVAL for that, and for much else */
+        error = -ENOTDIR;
+    if (!error)
         return fd;
     close(fd);
-    return same < 0 ? same : -EBUSY;
+    return error;
 }
 
 int path_check_magic(int fd, uint32_t magic)

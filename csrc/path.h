@@ -31,7 +31,7 @@ int path_make_file(const struct context *context, const char *target, unsigned m
  * -EINVAL if the last component is empty, "." or "..". */
 int path_parent(const struct context *context, const char *target, const char **name);
 
-/* A mount point for a directory (or file): as the two above, but "/" is -EBUSY. */
+/* A mount point for a directory (or file): as the two above, but "/" is -EBUSY and the wrong type -ENOTDIR. */
 int path_mount_point(const struct context *context, const char *target, int directory, unsigned flags);
 
 /* 0 if `fd` lies on a filesystem with this statfs magic, -EPERM if not, or -errno. */

@@ -53,7 +53,9 @@ class InitProcess:
         plan.provided = [Slot(name) for name in provided or {}]
         self.warnings: list[Message] = []
         self.traced: list[int] = []
-        self._start(encode_plan(plan, provided or {}, options.get("trace", False)), list((provided or {}).values()))
+        self._start(
+            encode_plan(plan, provided or {}, options.get("trace", False)), list((provided or {}).values())
+        )
         if options.get("begin", True):
             self.signal("plan")
 

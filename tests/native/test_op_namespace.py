@@ -111,7 +111,9 @@ def test_end_of_runtime_ends_the_clone() -> None:
 def test_open_namespace_and_setns() -> None:
     with looking_at(after(ops.unshare(CLONE_NEWUTS | CLONE_NEWIPC))) as other:
         source = f"/proc/{other.pid}/ns/uts"
-        plan = after(ops.open_namespace(Slot("uts"), source, CLONE_NEWUTS), ops.setns(Slot("uts"), CLONE_NEWUTS))
+        plan = after(
+            ops.open_namespace(Slot("uts"), source, CLONE_NEWUTS), ops.setns(Slot("uts"), CLONE_NEWUTS)
+        )
         with looking_at(plan) as init:
             assert os.readlink(f"/proc/{init.pid}/ns/uts") == os.readlink(source)
 
@@ -120,9 +122,13 @@ def test_setns_with_a_pidfd_and_several_flags() -> None:
     with looking_at(after(ops.unshare(CLONE_NEWUTS | CLONE_NEWIPC))) as other:
         pidfd = os.pidfd_open(other.pid)
         try:
-            with looking_at(after(ops.setns(Slot("pidfd"), CLONE_NEWUTS | CLONE_NEWIPC)), {"pidfd": pidfd}) as init:
+            with looking_at(
+                after(ops.setns(Slot("pidfd"), CLONE_NEWUTS | CLONE_NEWIPC)), {"pidfd": pidfd}
+            ) as init:
                 for kind in ("uts", "ipc"):
-                    assert os.readlink(f"/proc/{init.pid}/ns/{kind}") == os.readlink(f"/proc/{other.pid}/ns/{kind}")
+                    assert os.readlink(f"/proc/{init.pid}/ns/{kind}") == os.readlink(
+                        f"/proc/{other.pid}/ns/{kind}"
+                    )
         finally:
             os.close(pidfd)
 
@@ -142,7 +148,12 @@ def test_setns_of_an_empty_slot() -> None:
 
 
 def test_become_root_in_a_mapped_user_namespace() -> None:
-    plan = [ops.unshare(CLONE_NEWUSER), ops.signal("user namespace"), ops.wait("mapped"), *after(ops.become_root())]
+    plan = [
+        ops.unshare(CLONE_NEWUSER),
+        ops.signal("user namespace"),
+        ops.wait("mapped"),
+        *after(ops.become_root()),
+    ]
     with InitProcess(plan) as init:
         init.until("user namespace")
         Path(f"/proc/{init.pid}/uid_map").write_text("0 1000 10\n")
@@ -155,7 +166,12 @@ def test_become_root_in_a_mapped_user_namespace() -> None:
 
 
 def test_become_root_where_setgroups_is_denied() -> None:
-    plan = [ops.unshare(CLONE_NEWUSER), ops.signal("user namespace"), ops.wait("mapped"), *after(ops.become_root())]
+    plan = [
+        ops.unshare(CLONE_NEWUSER),
+        ops.signal("user namespace"),
+        ops.wait("mapped"),
+        *after(ops.become_root()),
+    ]
     with InitProcess(plan) as init:
         init.until("user namespace")
         Path(f"/proc/{init.pid}/setgroups").write_text("deny")
@@ -168,7 +184,9 @@ def test_become_root_where_setgroups_is_denied() -> None:
 
 def test_time_offsets() -> None:
     text = "monotonic 86400 5\nboottime 3600 0\n"
-    with looking_at(after(ops.unshare(CLONE_NEWTIME), ops.write_timens_offsets(text), ops.clone_init(0))) as init:
+    with looking_at(
+        after(ops.unshare(CLONE_NEWTIME), ops.write_timens_offsets(text), ops.clone_init(0))
+    ) as init:
         rows = [line.split() for line in Path(f"/proc/{init.pid}/timens_offsets").read_text().splitlines()]
         assert rows == [["monotonic", "86400", "5"], ["boottime", "3600", "0"]]
 

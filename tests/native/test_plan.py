@@ -148,7 +148,9 @@ def test_descriptors_are_close_on_exec() -> None:
             init.until("look")
             for name in os.listdir(f"/proc/{init.pid}/fd"):
                 text = open(f"/proc/{init.pid}/fdinfo/{name}").read()
-                flags = int(next(line for line in text.splitlines() if line.startswith("flags:")).split()[1], 8)
+                flags = int(
+                    next(line for line in text.splitlines() if line.startswith("flags:")).split()[1], 8
+                )
                 assert int(name) < 3 or flags & os.O_CLOEXEC, name
     finally:
         os.close(read_end)
