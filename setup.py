@@ -24,13 +24,14 @@ class BuildWithNativeParts(build_py):
     def run(self) -> None:
         """Compile into the package, then copy the package as ever."""
         environment = {**os.environ, "PYTHON": sys.executable}
+        needs = "make, gcc, Python's headers and libseccomp's headers"
         for command in (
             ["make", "-s", "-C", "csrc", f"PYTHON={sys.executable}"],
             [sys.executable, "csrc/native_build.py", "--output-dir", "pyrunc"],
             [sys.executable, "csrc/seccomp_build.py", "--output-dir", "pyrunc"],
         ):
             if subprocess.run(command, cwd=HERE, env=environment, check=False).returncode != 0:
-                sys.exit(f"pyrunc: `{' '.join(command)}` failed; it needs make, gcc, Python's and libseccomp's headers")
+                sys.exit(f"pyrunc: `{' '.join(command)}` failed; it needs {needs}")
         super().run()
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def verb(name: str) -> Callable[..., Any]:
-    """The function `name`; beside its operation's parameters it takes `root`, `systemd_cgroup`, `rootless`."""
+    """The function `name`; it also takes `root`, `systemd_cgroup`, `rootless`."""
     operation = getattr(import_module(f"pyrunc.operations.{name}"), name)
 
     @wraps(operation)

@@ -49,7 +49,7 @@ class Log:
         self._write("warning", text, fields)
 
     def failure(self, error: PyruncError, prefix: str = "") -> None:
-        """The one error line of a failed call; its text goes to standard error too if the log is elsewhere."""
+        """The one error line of a failed call; its text goes to stderr too if the log is elsewhere."""
         text = prefix + error.text
         self._write("error", text, error.fields())
         if self._fd != STDERR:

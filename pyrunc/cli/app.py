@@ -31,6 +31,8 @@ def understand(arguments: list[str]) -> Parsed | int:
     app = build_app()
     try:
         result = app.main(arguments, PROGRAM, standalone_mode=False, complete_var=COMPLETION_VARIABLE)
+    except SystemExit as left:  # completion ends like this
+        return left.code if isinstance(left.code, int) else 1
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return 0

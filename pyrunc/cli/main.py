@@ -93,7 +93,7 @@ def state_root(given: str, rootless: str = "auto") -> str:
     of that directory).
     """
     if given:
-        root = os.path.abspath(given)
+        root = "/" + os.path.abspath(given).lstrip("/")
         if root == "/":
             raise UsageError("--root may not be /")
         return root

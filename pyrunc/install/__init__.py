@@ -1,4 +1,4 @@
-"""How pyrunc gets onto a machine: launchers, the archive of modules, the manual page, system packages, the demo.
+"""How pyrunc gets onto a machine: launchers, module archive, manual page, completion, packages, demo.
 
 Nothing here is imported by a command; `make` and `setup.py` use it.
 """

@@ -42,12 +42,14 @@ def build_archive(library: Path, final: str) -> bytes:
 
 
 def find_extensions(library: Path, final: str) -> dict[str, str]:
-    """Where the extension modules of hot commands are, by name; those found elsewhere or nowhere are left out."""
+    """The files of the extension modules of hot commands; built-in and missing ones are left out."""
     found: dict[str, str] = {}
     for name in EXTENSIONS:
         *packages, last = name.split(".")
         directory = library.joinpath(*packages)
-        spec = PathFinder.find_spec(last, [str(directory)]) or (None if packages else PathFinder.find_spec(last))
+        spec = PathFinder.find_spec(last, [str(directory)])
+        if spec is None and not packages:
+            spec = PathFinder.find_spec(last)
         if spec is None or spec.origin is None or not spec.origin.endswith(tuple(EXTENSION_SUFFIXES)):
             continue
         origin = Path(spec.origin)

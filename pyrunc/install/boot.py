@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import marshal
 import sys
-from _frozen_importlib import ModuleSpec  # type: ignore[import-not-found]
-from _frozen_importlib_external import ExtensionFileLoader  # type: ignore[import-not-found]
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import ExtensionFileLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    Index = dict[str, tuple[bool, int, int]]
+
 
 class ArchiveFinder:
     """Finds and loads the modules of one archive (see `pyrunc.install.archive` for its form)."""
 
-    def __init__(self, data: bytes, start: int, index: dict[str, tuple[bool, int, int]], library: str) -> None:
+    def __init__(self, data: bytes, start: int, index: Index, library: str) -> None:
         self._data = memoryview(data)
         self._start = start
         self._index = index
@@ -31,10 +33,11 @@ class ArchiveFinder:
         if entry is None:
             return None
         place = f"{self._library}/{name.replace('.', '/')}"
-        spec = ModuleSpec(name, self, origin=place + ("/__init__.py" if entry[0] else ".py"), is_package=entry[0])
+        origin = place + ("/__init__.py" if entry[0] else ".py")
+        spec = ModuleSpec(name, self, origin=origin, is_package=entry[0])  # type: ignore[arg-type]
         spec.has_location = True
         if entry[0]:
-            spec.submodule_search_locations.append(place)
+            spec.submodule_search_locations = [place]
         return spec
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -63,8 +66,6 @@ class ExtensionFinder:
         return spec
 
 
-def install(
-    data: bytes, start: int, index: dict[str, tuple[bool, int, int]], extensions: dict[str, str], library: str
-) -> None:
+def install(data: bytes, start: int, index: Index, extensions: dict[str, str], library: str) -> None:
     """Put both finders before all others."""
-    sys.meta_path[:0] = [ArchiveFinder(data, start, index, library), ExtensionFinder(extensions)]  # type: ignore[list-item]
+    sys.meta_path[:0] = [ArchiveFinder(data, start, index, library), ExtensionFinder(extensions)]

@@ -1,4 +1,7 @@
-"""Writes the shell completion files below an installation prefix: `python -m pyrunc.install.completion PREFIX`."""
+"""Writes the shell completion files below an installation prefix.
+
+    python -m pyrunc.install.completion PREFIX
+"""
 
 from __future__ import annotations
 

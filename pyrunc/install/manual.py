@@ -15,7 +15,8 @@ pyrunc \- run containers as the OCI runtime specification describes them
 pyrunc reads a bundle (a directory with a
 .I config.json
 and a root file system), plans the kernel operations that make the container, and carries them out.
-Global flags stand before the command. A flag's value follows it, or an equals sign: \-\-root DIR or \-\-root=DIR.
+Global flags stand before the command. A flag's value follows it, or an equals sign:
+\-\-root DIR or \-\-root=DIR.
 """
 
 _TAIL = r""".SH EXIT STATUS
@@ -63,7 +64,8 @@ def _command(command: Command) -> str:
 
 
 def _flag(flag: Flag) -> str:
-    value = "" if flag.kind == BOOL else f" \\fI{flag.metavar or '|'.join(filter(None, flag.choices)) or 'N'}\\fR"
+    shown = flag.metavar or "|".join(filter(None, flag.choices)) or "N"
+    value = "" if flag.kind == BOOL else f" \\fI{shown}\\fR"
     short = f"\\fB\\-{flag.short}\\fR, " if flag.short else ""
     return f".TP\n{short}\\fB\\-\\-{_escape(flag.name)}\\fR{value}\n{_escape(flag.help)}"
 

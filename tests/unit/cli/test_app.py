@@ -1,0 +1,93 @@
+"""click's half: help, usage errors, completion, spellings that the exact parser leaves to it."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+
+import pytest
+
+from pyrunc.cli.app import understand
+from pyrunc.cli.commands import COMMANDS
+from pyrunc.cli.parser import Parsed
+from pyrunc.errors import UsageError
+
+USAGE_ERRORS = {
+    "create": "missing argument 'ID'",
+    "create a b": "unexpected extra argument",
+    "crate x": "no such command 'crate'",
+    "list --nosuch": "no such option '--nosuch'",
+    "list --format yaml": "'yaml' is not one of 'table', 'json'",
+    "run --preserve-fds -1 c1": "'-1': want a decimal number",
+    "run -b": "requires an argument",
+    "run --detach=maybe c1": "'maybe': want true or false",
+    "--log-format xml list": "'xml' is not one of 'text', 'json'",
+}
+
+
+@pytest.mark.parametrize("line", USAGE_ERRORS)
+def test_usage_errors(line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        understand(line.split())
+    assert USAGE_ERRORS[line] in caught.value.text
+    assert "--help" in caught.value.hint
+
+
+def test_bundled_switches() -> None:
+    parsed = understand(["exec", "-td", "c1", "ls"])
+    assert isinstance(parsed, Parsed)
+    assert parsed.values["tty"] is True
+    assert parsed.values["detach"] is True
+
+
+@pytest.mark.parametrize("line", [["--help"], ["-h"], [], *([name, "--help"] for name in COMMANDS)])
+def test_help(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert understand(line) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: pyrunc")
+    if len(line) == 2:
+        command = COMMANDS[line[0]]
+        assert command.help in out.replace("\n  ", " ").replace("  ", " ")
+        assert all("--" + flag.name in out for flag in command.flags)
+        assert not any(f" -{flag.name}" in out for flag in command.flags)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert understand(["--version"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["pyrunc", "commit:", "spec:", "python:", "libseccomp:"]
+    assert lines[0].startswith("pyrunc version ")
+
+
+@pytest.mark.parametrize("words", ["pyrunc cre", "pyrunc delete --fo", "pyrunc --log-format js"])
+def test_completion(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("_PYRUNC_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    assert understand([]) == 0
+    assert {"cre": "plain,create", "--fo": "plain,--force", "js": "plain,json"}[words.split()[-1]] in (
+        capsys.readouterr().out
+    )
+
+
+def test_ids_are_completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "box1").mkdir()
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("_PYRUNC_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"pyrunc --root {tmp_path} state b")
+    monkeypatch.setenv("COMP_CWORD", "4")
+    assert understand([]) == 0
+    assert capsys.readouterr().out.strip() == "plain,box1"
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if not command.shown])
+def test_verbs_take_what_the_table_gives(name: str) -> None:
+    """Every flag and argument of the table is a parameter of the verb, with the same default."""
+    command = COMMANDS[name]
+    parameters = inspect.signature(getattr(import_module(f"pyrunc.operations.{name}"), name)).parameters
+    for flag in command.flags:
+        assert flag.parameter in parameters
+        default = parameters[flag.parameter].default
+        assert (list(default) if isinstance(default, tuple) else default) == flag.default()
+    for argument in command.arguments:
+        assert argument.rstrip("?*") in parameters
