@@ -1,0 +1,139 @@
+"""What every cgroup driver can do, and the only place that chooses one.
+
+The saved form in a container's record is a JSON object:
+driver ("cgroupfs" or "none"), version (1 or 2), paths (controller → directory,
+v2 and the unified hierarchy of a hybrid host under ""), made (the directories
+that this container's creation made, in order; null until that is known).
+A driver keeps the object that it was opened with up to date.
+"""
+
+from __future__ import annotations
+
+from pyrunc.errors import HostError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Cgroup(Protocol):
+        """A container's cgroup: one directory, or one in each hierarchy.
+
+        Failed system calls raise OSError with the file's path, what is known
+        better HostError.  Waits end after 10 s.
+        """
+
+        saved: dict[str, Any]
+
+        @property
+        def directory_fd(self) -> int:
+            """The directory for CLONE_INTO_CGROUP, open as long as the driver; -1 where v1 needs `join`."""
+
+        def make(self, controller: str | None = None, path: str = "") -> None:
+            """Make the directory of a controller (None: all). Refuses one that is in use or frozen."""
+
+        def write(self, controller: str, file: str, value: str) -> None:
+            """Write one file of the controller's directory."""
+
+        def join(self, pid: int) -> None:
+            """Move a process into all directories."""
+
+        def own(self, uid: int, gid: int) -> None:
+            """Delegate the cgroup to `uid`; gid -1 stays (v2)."""
+
+        def attach_devices(self, program: bytes) -> None:
+            """Attach the device program in place of the one before (v2)."""
+
+        def procs(self) -> list[int]:
+            """The processes in the cgroup and below it, ascending."""
+
+        def kill(self) -> None:
+            """SIGKILL all of them, paused ones too, and wait until they are gone."""
+
+        def freeze(self) -> None:
+            """Stop all processes; returns when they are stopped."""
+
+        def thaw(self) -> None:
+            """Undo `freeze`."""
+
+        def frozen(self) -> bool:
+            """Whether `freeze` is in force. FileNotFoundError: the cgroup is gone."""
+
+        def oom_kills(self) -> int:
+            """How many processes the memory limit killed so far; 0 if nobody counts."""
+
+        def remove(self) -> None:
+            """Remove what `make` made and all cgroups below; waits for dying processes."""
+
+
+def open_cgroup(saved: dict[str, Any]) -> Cgroup:
+    """The driver for a saved form; nothing is opened yet."""
+    driver = saved.get("driver") or "none"
+    if driver == "cgroupfs" and saved["version"] == 2:
+        from pyrunc.cgroup.cgroupfs_v2 import UnifiedCgroup
+
+        return UnifiedCgroup(saved)
+    if driver == "cgroupfs":
+        from pyrunc.cgroup.cgroupfs_v1 import SplitCgroup
+
+        return SplitCgroup(saved)
+    if driver == "none":
+        return NoCgroup(saved)
+    raise HostError(f"the record names an unknown cgroup driver {driver!r}")
+
+
+class NoCgroup:
+    """The driver of containers that stay in the cgroup of their creator."""
+
+    __slots__ = ("saved",)
+
+    directory_fd = -1
+
+    def __init__(self, saved: dict[str, Any]) -> None:
+        self.saved = saved
+
+    def make(self, controller: str | None = None, path: str = "") -> None:
+        """Nothing to make."""
+
+    def write(self, controller: str, file: str, value: str) -> None:
+        """Refuse: there is nothing to limit."""
+        raise _no_cgroup(f"set {file}")
+
+    def join(self, pid: int) -> None:
+        """Stay."""
+
+    def own(self, uid: int, gid: int) -> None:
+        """Nothing to own."""
+
+    def attach_devices(self, program: bytes) -> None:
+        """Refuse: the program would bind the creator too."""
+        raise _no_cgroup("restrict devices")
+
+    def procs(self) -> list[int]:
+        """Nobody knows."""
+        return []
+
+    def kill(self) -> None:
+        """The end of the pid namespace has to do."""
+
+    def freeze(self) -> None:
+        """Refuse."""
+        raise _no_cgroup("pause")
+
+    def thaw(self) -> None:
+        """Refuse."""
+        raise _no_cgroup("resume")
+
+    def frozen(self) -> bool:
+        """Never."""
+        return False
+
+    def oom_kills(self) -> int:
+        """Nobody counts."""
+        return 0
+
+    def remove(self) -> None:
+        """Nothing to remove."""
+
+
+def _no_cgroup(what: str) -> HostError:
+    return HostError(f"cannot {what}: the container has no cgroup of its own")

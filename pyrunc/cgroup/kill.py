@@ -1,0 +1,79 @@
+"""Killing the processes of a cgroup one by one, for kernels without cgroup.kill (v1; v2 before 5.14)."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from pyrunc.errors import HostError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGKILL = 9
+
+
+def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], deadline: float) -> None:
+    """SIGKILL what `list_processes` gives, again and again, until it is empty.
+
+    wake: called after the signals, to let frozen processes notice them.
+    """
+    while pids := list_processes():
+        pidfds = open_pidfds(pids)
+        members = set(list_processes())  # a pid that is still listed was not used anew before its pidfd
+        try:
+            for pid, pidfd in pidfds.items():
+                if pid in members:
+                    _send_kill(pidfd)
+            wake()
+            _wait(list(pidfds.values()), deadline, len(pidfds))
+        finally:
+            _close(pidfds)
+        if time.monotonic() > deadline and (left := list_processes()):
+            raise HostError(f"{len(left)} processes did not die of SIGKILL in time: {left[:8]}")
+
+
+def wait_any(pids: list[int], deadline: float) -> None:
+    """Wait until one of the processes has ended, or the deadline."""
+    pidfds = open_pidfds(pids)
+    _wait(list(pidfds.values()), deadline, min(len(pidfds), 1))
+    _close(pidfds)
+
+
+def open_pidfds(pids: list[int]) -> dict[int, int]:
+    """pid → pidfd of those that are still there."""
+    pidfds = {}
+    for pid in pids:
+        try:
+            pidfds[pid] = os.pidfd_open(pid)
+        except OSError:
+            pass
+    return pidfds
+
+
+def _close(pidfds: dict[int, int]) -> None:
+    for pidfd in pidfds.values():
+        os.close(pidfd)
+
+
+def _send_kill(pidfd: int) -> None:
+    """SIGKILL; gone is fine."""
+    import _signal  # type: ignore[import-not-found]
+
+    try:
+        _signal.pidfd_send_signal(pidfd, SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _wait(pidfds: list[int], deadline: float, ends: int) -> None:
+    """Wait until so many of the processes have ended, or the deadline."""
+    poll = select.poll()
+    for pidfd in pidfds:
+        poll.register(pidfd, select.POLLIN)
+    while ends > 0 and (left := deadline - time.monotonic()) > 0:
+        for pidfd, _ in poll.poll(int(left * 1000) + 1):
+            poll.unregister(pidfd)
+            ends -= 1
