@@ -13,34 +13,52 @@ enum { NAME_SIZE = 64 };
 
 _Static_assert(sizeof(struct message) == 24, "wire format");
 
-/* Sends one message; `pass` >= 0 goes along as SCM_RIGHTS. Ends the process if the peer is gone. */
-static int post(const struct context *context, struct message message, const char *text, int pass)
+/* Sends a message and a descriptor with it. */
+static int post_fd(const struct context *context, const struct message *message, int pass)
 {
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct iovec parts[2] = {{&message, sizeof message}, {(char *)text, strlen(text)}};
-    struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 2};
+    struct iovec part = {(void *)message, sizeof *message};
+    struct msghdr packet = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof pass);
+    memcpy(CMSG_DATA(&control.header), &pass, sizeof pass);
+    return sys_call(SYS_sendmsg, context->socket, &packet, MSG_NOSIGNAL);
+}
+
+/* Sends a message without one by write(2), the call that every seccomp filter allows. */
+static int post_text(int fd, const struct message *message, const char *text)
+{
+    struct {
+        struct message message;
+        char text[DETAIL_SIZE];
+    } packet;
+
+    packet.message = *message;
+    memcpy(packet.text, text, message->length);
+    return sys_call(SYS_write, fd, &packet, sizeof packet.message + message->length);
+}
+
+/* Posts one message; `pass` >= 0 goes along as SCM_RIGHTS. Ends the process if the peer is gone. */
+static int post(const struct context *context, struct message message, const char *text, int pass)
+{
+    size_t length = strlen(text);
     int sent;
 
     message.op = context->op;
-    message.length = (uint32_t)parts[1].iov_len;
+    message.length = (uint32_t)(length < DETAIL_SIZE ? length : DETAIL_SIZE);
     if (context->socket < 0) {
         if (context->reply >= 0 && (message.kind == MESSAGE_ERROR || message.kind == MESSAGE_WARNING))
-            sys_call(SYS_writev, context->reply, parts, 2);
+            post_text(context->reply, &message, text);
         return 0;
     }
-    if (pass >= 0) {
-        packet.msg_control = control.room;
-        packet.msg_controllen = sizeof control.room;
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof pass);
-        memcpy(CMSG_DATA(&control.header), &pass, sizeof pass);
-    }
     do
-        sent = sys_call(SYS_sendmsg, context->socket, &packet, MSG_NOSIGNAL);
+        sent = pass >= 0 ? post_fd(context, &message, pass) : post_text(context->socket, &message, text);
     while (sent == -EINTR);
     if (sent == -EPIPE || sent == -ECONNRESET || sent == -ENOTCONN)
         _exit(1);
