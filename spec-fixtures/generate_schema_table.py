@@ -17,13 +17,17 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "pyrunc" / "spec"
-ROOTS = {
-    ("config.json", ""): "CONFIG",
-    ("process.json", "process"): "PROCESS",
-    ("resources.json", "resources"): "RESOURCES",
+DOCUMENT_KINDS = {
+    "config": ("config.json", ""),
+    "process": ("process.json", "process"),
+    "resources": ("resources.json", "resources"),
+    "state": ("state.json", ""),
+    "features": ("features.json", ""),
 }
-KINDS = ("BOOLEAN", "INTEGER", "STRING", "ENUM", "ARRAY", "OBJECT")
-BOOLEAN, INTEGER, STRING, ENUM, ARRAY, OBJECT = range(6)  # literals in the table: Python folds constant tuples
+HOT_KINDS = ("config", "process", "resources")  # those that the interpreter decides on
+NODE_KINDS = ("BOOLEAN", "INTEGER", "STRING", "ENUM", "ARRAY", "OBJECT")
+# Kinds are literals in the table: Python folds tuples of constants, which makes it load faster.
+BOOLEAN, INTEGER, STRING, ENUM, ARRAY, OBJECT = range(6)
 ANNOTATIONS = frozenset(("$schema", "$defs", "description", "x-spec", "x-message"))
 KEYWORDS = {
     "boolean": frozenset(),
@@ -46,6 +50,7 @@ class Table:
 
     def __init__(self, schemas: dict[str, Any]) -> None:
         self.schemas = schemas
+        self.roots = {DOCUMENT_KINDS[kind]: kind.upper() for kind in HOT_KINDS}
         self.lines: list[str] = []
         self.names: dict[tuple[str, str], str] = {}
 
@@ -54,9 +59,9 @@ class Table:
         key = (file, definition)
         if key not in self.names:
             schema = self.schemas[file]["$defs"][definition] if definition else self.schemas[file]
-            self.names[key] = ROOTS.get(key) or f"{file.removesuffix('.json')}_{definition}".upper()
+            self.names[key] = self.roots.get(key) or f"{file.removesuffix('.json')}_{definition}".upper()
             text = self.node(schema, file)
-            self.lines.append(f"{self.names[key]} = {text}")
+            self.lines.append(f"{self.names[key]} = {text}  # type: Node")
         return self.names[key]
 
     def node(self, schema: dict[str, Any], file: str, kind: str = "") -> str:
@@ -96,11 +101,10 @@ class Table:
         names, values = schema.get("propertyNames"), schema.get("additionalProperties")
         if properties and (names or values):
             raise SystemExit(f"{file}: an object has properties or arbitrary keys, not both: {schema}")
+        keys = self.node(names, file, "string") if names else None
+        others = self.node(values, file) if values else None
         members = ", ".join(f"{name!r}: {self.node(value, file)}" for name, value in properties.items())
-        return (
-            f"({OBJECT}, {{{members}}}, {tuple(schema.get('required', ()))!r}, "
-            f"{self.node(names, file, 'string') if names else None}, {self.node(values, file) if values else None})"
-        )
+        return f"({OBJECT}, {{{members}}}, {tuple(schema.get('required', ()))!r}, {keys}, {others})"
 
 
 def parse_pattern(pattern: str) -> tuple[tuple[Step, ...], bool]:
@@ -174,17 +178,24 @@ Generated from spec-fixtures/schema by spec-fixtures/generate_schema_table.py: c
 from __future__ import annotations
 
 '''
+TABLE_START = """TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Node = tuple[Any, ...]
+
+"""
 
 
 def render_table(schemas: dict[str, Any]) -> str:
     """The source of schema_table.py."""
     table = Table(schemas)
-    for file, definition in ROOTS:
+    for file, definition in table.roots:
         table.define(file, definition)
     return (
         HEADER.format(title="Our schema as the tuples that `pyrunc.spec.schema` interprets.")
-        + "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from typing import Any\n\n    Node = tuple[Any, ...]\n\n"
-        + f"{', '.join(KINDS)} = range(6)\n\n"
+        + TABLE_START
+        + f"{', '.join(NODE_KINDS)} = range(6)\n\n"
         + "\n".join(table.lines)
         + "\n"
     )
@@ -194,7 +205,9 @@ def render_document(schemas: dict[str, Any]) -> str:
     """The source of schema_document.py."""
     return (
         HEADER.format(title="Our schema as it is written, for explanations; never imported when all is well.")
-        + "from typing import Any\n\nDOCUMENT: dict[str, Any] = "
+        + "from typing import Any\n\n"
+        + f"KINDS = {DOCUMENT_KINDS!r}\n\n"
+        + "DOCUMENT: dict[str, Any] = "
         + pprint.pformat(schemas, width=118, sort_dicts=False)
         + "\n"
     )
@@ -203,8 +216,9 @@ def render_document(schemas: dict[str, Any]) -> str:
 def main() -> int:
     """Write or compare the generated modules."""
     schemas = read_schemas()
+    texts = {"schema_table.py": render_table(schemas), "schema_document.py": render_document(schemas)}
     stale = False
-    for name, text in (("schema_table.py", render_table(schemas)), ("schema_document.py", render_document(schemas))):
+    for name, text in texts.items():
         path = TARGET / name
         if "--check" not in sys.argv:
             path.write_text(text)

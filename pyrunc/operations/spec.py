@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 def spec(context: Context, bundle: str = "", rootless: bool = False) -> None:
     """Write config.json into `bundle` ("" = current directory); an existing one is an error."""
     path = os.path.join(bundle, "config.json")
-    text = render_json(default_config(rootless), 4) + "\n"
+    config = default_config(
+        rootless,
+        uid=os.geteuid(),
+        gid=os.getegid(),
+        cpu_count=os.cpu_count() or 0,
+        unified=os.path.exists("/sys/fs/cgroup/cgroup.controllers"),
+    )
+    text = render_json(config, 4) + "\n"
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError as error:

@@ -12,16 +12,11 @@ from typing import Any
 from pyrunc.cores import render_json
 from pyrunc.errors import SpecError
 from pyrunc.spec import schema_table
-from pyrunc.spec.position import find_line
+from pyrunc.spec.position import find_constant, find_line, split
 from pyrunc.spec.rules import ROOTS, check_rules, nest
 from pyrunc.spec.schema import escape, first_violation
-from pyrunc.spec.schema_document import DOCUMENT
+from pyrunc.spec.schema_document import DOCUMENT, KINDS
 
-SCHEMAS = {
-    "config": ("config.json", ""),
-    "process": ("process.json", "process"),
-    "resources": ("resources.json", "resources"),
-}
 LONGEST = 80
 
 
@@ -40,10 +35,12 @@ def explain(value: Any, text: bytes, path: str, kind: str) -> list[SpecError]:
     source = text.decode()
     located = [(find_line(source, error.pointer), error) for error in found]
     located.sort(key=lambda pair: pair[0])
-    return [
-        SpecError(f"{path}:{line}: {error.pointer or '(top level)'}: {error.text}", pointer=error.pointer, path=path)
-        for line, error in located
-    ]
+    return [_located(error, path, line) for line, error in located]
+
+
+def _located(error: SpecError, path: str, line: int) -> SpecError:
+    pointer = error.pointer
+    return SpecError(f"{path}:{line}: {pointer or '(top level)'}: {error.text}", pointer=pointer, path=path)
 
 
 def summarise(violations: list[SpecError]) -> SpecError:
@@ -65,9 +62,12 @@ def parse_error(error: ValueError, text: bytes, path: str) -> SpecError:
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         return SpecError(f"{path}:{line}:{column}: not UTF-8: {error.reason}", path=path)
     reason, _, place = str(error).rpartition(": line ")
-    if not reason:
-        return SpecError(f"{path}: not valid JSON: {error}", path=path)
     line_text, _, column_text = place.partition(" column ")
+    if not reason:  # the parser says where for everything but numbers that are none
+        reason = str(error)
+        source = text.decode()
+        at = find_constant(source)
+        line_text, column_text = str(source.count("\n", 0, at) + 1), str(at - source.rfind("\n", 0, at))
     return SpecError(f"{path}:{line_text}:{column_text}: not valid JSON: {reason}", path=path)
 
 
@@ -98,17 +98,19 @@ def schema_violations(value: Any, kind: str) -> list[SpecError]:
         pointer = first_violation(value, getattr(schema_table, kind.upper()))
         if pointer is None:
             return []
-        at, schema, section = _subschema(pointer, *SCHEMAS[kind])
+        at, schema, section = _subschema(pointer, *KINDS[kind])
         return [SpecError(_describe(_at(value, pointer), schema, section), pointer=pointer)]
     errors = []
     for path, keyword, argument, at in iterate_errors(value, kind):
         pointer = "".join(f"/{escape(str(part))}" for part in path)
-        _, schema, section = _subschema(pointer, *SCHEMAS[kind])
+        _, schema, section = _subschema(pointer, *KINDS[kind])
         errors.append(SpecError(_describe(at, schema, section, keyword, argument), pointer=pointer))
     return errors
 
 
-def _describe(found: Any, schema: dict[str, Any], section: str, keyword: str = "", argument: Any = None) -> str:
+def _describe(
+    found: Any, schema: dict[str, Any], section: str, keyword: str = "", argument: Any = None
+) -> str:
     """One violation in words: what was found, what is allowed, where the specification says so."""
     place = f" ({section})" if section else ""
     if keyword == "required" or (not keyword and isinstance(found, dict)):
@@ -119,7 +121,7 @@ def _describe(found: Any, schema: dict[str, Any], section: str, keyword: str = "
         return f"found the key {show(argument)}; allowed: {_allowed(schema['propertyNames'])}{place}"
     text = f"found {show(found)}; allowed: {_allowed(schema)}"
     if "x-message" in schema:
-        text = f"{schema['x-message'].replace('{found}', show(found))}; allowed: {_allowed(schema)}"
+        text = f"{schema['x-message'].replace('<found>', show(found))}; allowed: {_allowed(schema)}"
     return text + place
 
 
@@ -153,8 +155,7 @@ def _subschema(pointer: str, file: str, name: str) -> tuple[str, dict[str, Any],
     """The file and subschema that a pointer leads to, and the section of the specification for it."""
     schema = DOCUMENT[file]["$defs"][name] if name else DOCUMENT[file]
     section = schema.get("x-spec", "")
-    for part in pointer.split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
+    for part in split(pointer):
         child = schema.get("items") if schema["type"] == "array" else schema.get("properties", {}).get(part)
         file, schema = _resolve(child or schema["additionalProperties"], file)
         section = schema.get("x-spec", section)
@@ -162,6 +163,6 @@ def _subschema(pointer: str, file: str, name: str) -> tuple[str, dict[str, Any],
 
 
 def _at(value: Any, pointer: str) -> Any:
-    for part in pointer.split("/")[1:]:
-        value = value[int(part)] if isinstance(value, list) else value[part.replace("~1", "/").replace("~0", "~")]
+    for part in split(pointer):
+        value = value[int(part)] if isinstance(value, list) else value[part]
     return value

@@ -7,18 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
-from pyrunc.spec.schema_document import DOCUMENT
-
-REFERENCES = {
-    "config": "config.json",
-    "process": "process.json#/$defs/process",
-    "resources": "resources.json#/$defs/resources",
-    "state": "state.json",
-    "features": "features.json",
-}
+from pyrunc.spec.schema_document import DOCUMENT, KINDS
 
 
 def _is_integer(checker: object, value: object) -> bool:
@@ -39,14 +29,26 @@ _Validator = validators.extend(
 
 
 def validator(kind: str) -> Any:
-    """A jsonschema validator of one kind of document: a key of REFERENCES."""
-    resources = [(name, Resource(contents=schema, specification=DRAFT202012)) for name, schema in DOCUMENT.items()]
-    registry: Any = Registry().with_resources(resources)
-    return _Validator({"$ref": REFERENCES[kind]}, registry=registry)
+    """A jsonschema validator of one kind of document: config, process, resources, state or features."""
+    file, name = KINDS[kind]
+    return _Validator(_inlined(DOCUMENT[file]["$defs"][name] if name else DOCUMENT[file], file))
+
+
+def _inlined(schema: Any, file: str) -> Any:
+    """A schema with every $ref replaced by what it points at: no definition contains itself."""
+    if isinstance(schema, list):
+        return [_inlined(item, file) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        target, _, name = schema["$ref"].partition("#/$defs/")
+        file = target or file
+        return _inlined(DOCUMENT[file]["$defs"][name], file)
+    return {key: _inlined(value, file) for key, value in schema.items() if key != "$defs"}
 
 
 def iterate_errors(value: Any, kind: str) -> Iterator[tuple[list[str | int], str, Any, Any]]:
-    """Every violation: path, keyword, what the message needs (missing names, the key at fault), value found."""
+    """Every violation: path, keyword, what a message needs (required names, the key at fault), value."""
     seen = set()
     for error in validator(kind).iter_errors(value):
         path = list(error.absolute_path)

@@ -45,13 +45,13 @@ def load_bundle(bundle: str, config_name: str = "config.json") -> LoadedConfig:
 
 
 def load_process(source: str | bytes) -> Process:
-    """The process of `exec --process`, from a file (path as str) or from its text (bytes).  Raises SpecError."""
+    """The process of `exec --process`, a file's path (str) or a text (bytes).  Raises SpecError."""
     process: Process = _load_source(source, "process", PROCESS)
     return process
 
 
 def load_resources(source: str | bytes) -> Resources:
-    """The resources of `update --resources`, from a file (path as str) or its text (bytes).  Raises SpecError."""
+    """The resources of `update --resources`, a file's path (str) or a text (bytes).  Raises SpecError."""
     resources: Resources = _load_source(source, "resources", RESOURCES)
     return resources
 

@@ -6,6 +6,7 @@ import re
 from json.decoder import JSONDecoder, scanstring  # type: ignore[attr-defined]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity|[0-9]{4301,})')
 _decode = JSONDecoder(strict=False).raw_decode
 
 
@@ -15,13 +16,22 @@ def find_line(text: str, pointer: str) -> int:
     For a property of an object it is the line of its name.  `text` is valid JSON.
     """
     at = line_at = _skip(text, 0)
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+    for name in split(pointer):
         found = _in_object(text, at, name) if text[at] == "{" else _in_array(text, at, name)
         if found is None:
             break
         line_at, at = found
     return text.count("\n", 0, line_at) + 1
+
+
+def find_constant(text: str) -> int:
+    """Where the first of NaN, Infinity and endless integers stands outside of strings, or 0."""
+    return next((match.start() for match in _CONSTANT.finditer(text) if match[1]), 0)
+
+
+def split(pointer: str) -> list[str]:
+    """The parts of a JSON pointer, unescaped (RFC 6901)."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def _skip(text: str, at: int) -> int:

@@ -31,7 +31,9 @@ def nest(value: Any, kind: str) -> dict[str, Any]:
     return nested
 
 
-def check_rules(config: dict[str, Any], only: tuple[str, ...] = (), tolerant: bool = False) -> Iterator[SpecError]:
+def check_rules(
+    config: dict[str, Any], only: tuple[str, ...] = (), tolerant: bool = False
+) -> Iterator[SpecError]:
     """Every rule that `config` breaks, in the order of RULES.
 
     only: what the paths of the rules begin with.  tolerant: the schema
@@ -125,7 +127,8 @@ def scheduler(value: dict[str, Any], config: dict[str, Any]) -> Found:
             if value.get(name):
                 yield f"/{name}", f"{policy} takes no {name}; SCHED_DEADLINE does"
     elif not (0 < runtime <= deadline and (period == 0 or deadline <= period)):
-        yield "", f"runtime {runtime}, deadline {deadline}, period {period}; allowed: 0 < runtime <= deadline <= period"
+        found = f"runtime {runtime}, deadline {deadline}, period {period}"
+        yield "", f"found {found}; allowed: 0 < runtime <= deadline <= period"
 
 
 def affinity(value: dict[str, Any], config: dict[str, Any]) -> Found:
@@ -168,6 +171,21 @@ def mount_mappings(value: list[dict[str, Any]], config: dict[str, Any]) -> Found
                     )
 
 
+# --- what this version does not do ----------------------------------------------------
+
+UNSUPPORTED = {
+    "netDevices": "moving network devices into the container is not supported by this version",
+    "intelRdt": "resource control groups (resctrl) are not supported by this version",
+}
+
+
+def unsupported(value: dict[str, Any], config: dict[str, Any]) -> Found:
+    """Properties of the specification that would otherwise be ignored."""
+    for name, reason in UNSUPPORTED.items():
+        if name in value and (value[name] or name == "intelRdt"):
+            yield f"/{name}", reason
+
+
 # --- the table --------------------------------------------------------------------
 
 RULES: tuple[tuple[tuple[str, ...], str, Rule], ...] = (
@@ -179,4 +197,5 @@ RULES: tuple[tuple[tuple[str, ...], str, Rule], ...] = (
     (("mounts",), "config.md#mounts", mounts),
     (("mounts",), "config.md#posix-platform-mounts", mount_mappings),
     *rules_linux.RULES,
+    (("linux",), "config.md#valid-values", unsupported),
 )

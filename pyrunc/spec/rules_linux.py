@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyrunc.spec.schema import escape
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -12,9 +14,9 @@ MAXIMUM_ERRNO = 4095
 MAXIMUM_MAPPINGS = 340  # lines of /proc/PID/uid_map since Linux 4.15
 MAXIMUM_ID = 1 << 32
 FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
-IPC_SYSCTLS = frozenset(
-    ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
-    + ("msg_next_id", "sem_next_id", "shm_next_id", "auto_msgmni")
+IPC_SYSCTLS = (
+    "msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced",
+    "auto_msgmni", "msg_next_id", "sem_next_id", "shm_next_id",
 )
 
 
@@ -61,7 +63,8 @@ def mappings(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
         yield "", f"{len(value)} mappings; the kernel takes at most {MAXIMUM_MAPPINGS}"
     for side in ("containerID", "hostID"):
         ends = 0
-        for first, size, index in sorted((entry[side], entry["size"], index) for index, entry in enumerate(value)):
+        ranges = sorted((entry[side], entry["size"], index) for index, entry in enumerate(value))
+        for first, size, index in ranges:
             if first + size > MAXIMUM_ID:
                 yield f"/{index}/size", f"{side} {first} and size {size} pass the last id, {MAXIMUM_ID - 1}"
             if first < ends:
@@ -85,7 +88,7 @@ def sysctls(value: dict[str, str], config: dict[str, Any]) -> Found:
     """Only parameters of the container's own namespaces."""
     for name in value:
         parts = sysctl_path(name).split("/")
-        below = f"/{name.replace('~', '~0').replace('/', '~1')}"
+        below = f"/{escape(name)}"
         if any(part in ("", ".", "..") for part in parts):
             yield below, f'"{name}" is not the name of a kernel parameter'
             continue
@@ -117,7 +120,7 @@ def _sysctl_namespace(parts: list[str]) -> str:
         return "network"
     if parts[0] == "user":
         return "user"
-    if parts[:2] == ["fs", "mqueue"] or (parts[0] == "kernel" and len(parts) == 2 and parts[1] in IPC_SYSCTLS):
+    if parts[:2] == ["fs", "mqueue"] or (parts[0] == "kernel" and parts[1:] and parts[1] in IPC_SYSCTLS):
         return "ipc"
     return "uts" if parts == ["kernel", "domainname"] else ""
 
@@ -136,7 +139,8 @@ def devices(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
                     yield f"/{index}", f'{name} is missing; a device of type "{kind}" needs it'
         file_type = device.get("fileMode", 0) & 0o170000
         if file_type not in (0, FILE_TYPES[kind]):
-            yield f"/{index}/fileMode", f'found {device["fileMode"]}, whose type bits are not those of type "{kind}"'
+            text = f'found {device["fileMode"]}, whose type bits are not those of type "{kind}"'
+            yield f"/{index}/fileMode", text
         node = (FILE_TYPES[kind], device.get("major", 0), device.get("minor", 0))
         if seen.setdefault(device["path"], node) != node:
             yield f"/{index}/path", f"{device['path']} is another device already"
@@ -189,7 +193,7 @@ def rdma(value: dict[str, Any], config: dict[str, Any]) -> Found:
     """A device's entry must say something."""
     for name, device in value.items():
         if "hcaHandles" not in device and "hcaObjects" not in device:
-            yield f"/{name.replace('~', '~0').replace('/', '~1')}", "hcaHandles and hcaObjects are missing; at least one is needed"
+            yield f"/{escape(name)}", "hcaHandles and hcaObjects are missing; at least one is needed"
 
 
 def unified(value: dict[str, str], config: dict[str, Any]) -> Found:
@@ -222,7 +226,8 @@ def _errno(value: dict[str, Any], action: str, name: str, below: str) -> Found:
     if number is None:
         return
     if value[action] not in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
-        yield f"{below}/{name}", f"{value[action]} has no return value; SCMP_ACT_ERRNO and SCMP_ACT_TRACE have"
+        text = f"{value[action]} has no return value; SCMP_ACT_ERRNO and SCMP_ACT_TRACE have one"
+        yield f"{below}/{name}", text
     elif value[action] == "SCMP_ACT_ERRNO" and number > MAXIMUM_ERRNO:
         yield f"{below}/{name}", f"found {number}; allowed with SCMP_ACT_ERRNO: 0 to {MAXIMUM_ERRNO}"
 
@@ -268,20 +273,7 @@ def number_ranges(text: str) -> list[tuple[int, int]]:
     return ranges
 
 
-# --- what this version does not do -----------------------------------------------------
-
-UNSUPPORTED = {
-    "netDevices": "moving network devices into the container is not supported by this version",
-    "intelRdt": "resource control groups (resctrl) are not supported by this version",
-}
-
-
-def unsupported(value: dict[str, Any], config: dict[str, Any]) -> Found:
-    """Properties of the specification that would otherwise be ignored."""
-    for name, reason in UNSUPPORTED.items():
-        if name in value and (value[name] or name == "intelRdt"):
-            yield f"/{name}", reason
-
+# --- the table -----------------------------------------------------------------------
 
 _RESOURCES = ("linux", "resources")
 RULES: tuple[tuple[tuple[str, ...], str, Rule], ...] = (
@@ -301,5 +293,4 @@ RULES: tuple[tuple[tuple[str, ...], str, Rule], ...] = (
     ((*_RESOURCES, "unified"), "config-linux.md#unified", unified),
     (("linux", "seccomp"), "config-linux.md#seccomp", seccomp),
     (("linux", "memoryPolicy"), "config-linux.md#memory-policy", memory_policy),
-    (("linux",), "config.md#valid-values", unsupported),
 )

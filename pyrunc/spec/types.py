@@ -1,6 +1,6 @@
 """The shape of the OCI documents, for the type checker only: never imported at run time.
 
-Names are those of the specification.  A property that may be missing is one
+Names are those of the specification, docstrings its sections.  A property that may be missing is one
 that the schema does not require; a valid document has no null.
 """
 
@@ -8,19 +8,84 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from pyrunc.spec.types_linux import (
+    CPU,
+    BlockIO,
+    Device,
+    DeviceRule,
+    HugepageLimit,
+    IDMapping,
+    IntelRdt,
+    Linux,
+    Memory,
+    MemoryPolicy,
+    Namespace,
+    NetDevice,
+    Network,
+    NetworkPriority,
+    Personality,
+    Pids,
+    Rdma,
+    Resources,
+    Seccomp,
+    SyscallArgument,
+    SyscallRule,
+    ThrottleDevice,
+    TimeOffset,
+    WeightDevice,
+)
+
+__all__ = [
+    "CPU",
+    "BlockIO",
+    "Capabilities",
+    "Config",
+    "ConsoleSize",
+    "Device",
+    "DeviceRule",
+    "ExecCPUAffinity",
+    "Hook",
+    "Hooks",
+    "HugepageLimit",
+    "IDMapping",
+    "IOPriority",
+    "IntelRdt",
+    "Linux",
+    "Memory",
+    "MemoryPolicy",
+    "Mount",
+    "Namespace",
+    "NetDevice",
+    "Network",
+    "NetworkPriority",
+    "Personality",
+    "Pids",
+    "Process",
+    "Rdma",
+    "Resources",
+    "Rlimit",
+    "Root",
+    "Scheduler",
+    "Seccomp",
+    "SyscallArgument",
+    "SyscallRule",
+    "ThrottleDevice",
+    "TimeOffset",
+    "User",
+    "WeightDevice",
+]
+
 
 class Root(TypedDict):
+    """config.md#root."""
+
     path: str
     readonly: NotRequired[bool]
 
 
-class IDMapping(TypedDict):
-    containerID: int
-    hostID: int
-    size: int
-
-
 class Mount(TypedDict):
+    """config.md#mounts."""
+
     destination: str
     source: NotRequired[str]
     type: NotRequired[str]
@@ -30,11 +95,15 @@ class Mount(TypedDict):
 
 
 class ConsoleSize(TypedDict):
+    """config.md#process."""
+
     height: int
     width: int
 
 
 class User(TypedDict):
+    """config.md#posix-platform-user."""
+
     uid: int
     gid: int
     umask: NotRequired[int]
@@ -42,12 +111,16 @@ class User(TypedDict):
 
 
 class Rlimit(TypedDict):
+    """config.md#posix-process."""
+
     type: str
     soft: int
     hard: int
 
 
 class Capabilities(TypedDict, total=False):
+    """config.md#linux-process."""
+
     bounding: list[str]
     effective: list[str]
     permitted: list[str]
@@ -56,6 +129,8 @@ class Capabilities(TypedDict, total=False):
 
 
 class Scheduler(TypedDict):
+    """config.md#linux-process."""
+
     policy: str
     nice: NotRequired[int]
     priority: NotRequired[int]
@@ -69,11 +144,15 @@ IOPriority = TypedDict("IOPriority", {"class": str, "priority": int})
 
 
 class ExecCPUAffinity(TypedDict, total=False):
+    """config.md#linux-process."""
+
     initial: str
     final: str
 
 
 class Process(TypedDict):
+    """config.md#process."""
+
     cwd: str
     args: list[str]
     terminal: NotRequired[bool]
@@ -92,6 +171,8 @@ class Process(TypedDict):
 
 
 class Hook(TypedDict):
+    """config.md#posix-platform-hooks, one entry."""
+
     path: str
     args: NotRequired[list[str]]
     env: NotRequired[list[str]]
@@ -99,6 +180,8 @@ class Hook(TypedDict):
 
 
 class Hooks(TypedDict, total=False):
+    """config.md#posix-platform-hooks."""
+
     prestart: list[Hook]
     createRuntime: list[Hook]
     createContainer: list[Hook]
@@ -107,185 +190,9 @@ class Hooks(TypedDict, total=False):
     poststop: list[Hook]
 
 
-class Namespace(TypedDict):
-    type: str
-    path: NotRequired[str]
-
-
-class TimeOffset(TypedDict, total=False):
-    secs: int
-    nanosecs: int
-
-
-class Device(TypedDict):
-    type: str
-    path: str
-    major: NotRequired[int]
-    minor: NotRequired[int]
-    fileMode: NotRequired[int]
-    uid: NotRequired[int]
-    gid: NotRequired[int]
-
-
-class NetDevice(TypedDict, total=False):
-    name: str
-
-
-class DeviceRule(TypedDict):
-    allow: bool
-    type: NotRequired[str]
-    major: NotRequired[int]
-    minor: NotRequired[int]
-    access: NotRequired[str]
-
-
-class Memory(TypedDict, total=False):
-    limit: int
-    reservation: int
-    swap: int
-    kernel: int
-    kernelTCP: int
-    swappiness: int
-    disableOOMKiller: bool
-    useHierarchy: bool
-    checkBeforeUpdate: bool
-
-
-class CPU(TypedDict, total=False):
-    shares: int
-    quota: int
-    burst: int
-    period: int
-    realtimeRuntime: int
-    realtimePeriod: int
-    cpus: str
-    mems: str
-    idle: int
-
-
-class WeightDevice(TypedDict):
-    major: int
-    minor: int
-    weight: NotRequired[int]
-    leafWeight: NotRequired[int]
-
-
-class ThrottleDevice(TypedDict):
-    major: int
-    minor: int
-    rate: int
-
-
-class BlockIO(TypedDict, total=False):
-    weight: int
-    leafWeight: int
-    weightDevice: list[WeightDevice]
-    throttleReadBpsDevice: list[ThrottleDevice]
-    throttleWriteBpsDevice: list[ThrottleDevice]
-    throttleReadIOPSDevice: list[ThrottleDevice]
-    throttleWriteIOPSDevice: list[ThrottleDevice]
-
-
-class HugepageLimit(TypedDict):
-    pageSize: str
-    limit: int
-
-
-class NetworkPriority(TypedDict):
-    name: str
-    priority: int
-
-
-class Network(TypedDict, total=False):
-    classID: int
-    priorities: list[NetworkPriority]
-
-
-class Pids(TypedDict, total=False):
-    limit: int
-
-
-class Rdma(TypedDict, total=False):
-    hcaHandles: int
-    hcaObjects: int
-
-
-class Resources(TypedDict, total=False):
-    devices: list[DeviceRule]
-    memory: Memory
-    cpu: CPU
-    blockIO: BlockIO
-    hugepageLimits: list[HugepageLimit]
-    network: Network
-    pids: Pids
-    rdma: dict[str, Rdma]
-    unified: dict[str, str]
-
-
-class IntelRdt(TypedDict, total=False):
-    closID: str
-    schemata: list[str]
-    l3CacheSchema: str
-    memBwSchema: str
-    enableMonitoring: bool
-
-
-class MemoryPolicy(TypedDict):
-    mode: str
-    nodes: NotRequired[str]
-    flags: NotRequired[list[str]]
-
-
-class SyscallArgument(TypedDict):
-    index: int
-    value: int
-    valueTwo: NotRequired[int]
-    op: str
-
-
-class SyscallRule(TypedDict):
-    names: list[str]
-    action: str
-    errnoRet: NotRequired[int]
-    args: NotRequired[list[SyscallArgument]]
-
-
-class Seccomp(TypedDict):
-    defaultAction: str
-    defaultErrnoRet: NotRequired[int]
-    architectures: NotRequired[list[str]]
-    flags: NotRequired[list[str]]
-    listenerPath: NotRequired[str]
-    listenerMetadata: NotRequired[str]
-    syscalls: NotRequired[list[SyscallRule]]
-
-
-class Personality(TypedDict):
-    domain: str
-    flags: NotRequired[list[str]]
-
-
-class Linux(TypedDict, total=False):
-    namespaces: list[Namespace]
-    uidMappings: list[IDMapping]
-    gidMappings: list[IDMapping]
-    timeOffsets: dict[str, TimeOffset]
-    devices: list[Device]
-    netDevices: dict[str, NetDevice]
-    cgroupsPath: str
-    resources: Resources
-    intelRdt: IntelRdt
-    memoryPolicy: MemoryPolicy
-    sysctl: dict[str, str]
-    seccomp: Seccomp
-    rootfsPropagation: str
-    maskedPaths: list[str]
-    readonlyPaths: list[str]
-    mountLabel: str
-    personality: Personality
-
-
 class Config(TypedDict):
+    """config.md."""
+
     ociVersion: str
     root: Root
     mounts: NotRequired[list[Mount]]
