@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pyrunc.execute.conversation import Message
     from pyrunc.host.facts import Facts
     from pyrunc.operations import Log
     from pyrunc.plan.create import CreateOptions
@@ -116,11 +117,11 @@ class Creation(Executor):
     def attach_device_program(self, program: bytes) -> None:
         """Attach the device program (v2)."""
         if self.cgroup is not None:
-            self.cgroup.attach_device_program(program)
+            self.cgroup.attach_devices(program)
 
     def cgroup_descriptor(self) -> int:
         """The v2 cgroup to start in."""
-        return -1 if self.cgroup is None else int(self.cgroup.directory_fd)
+        return -1 if self.cgroup is None else self.cgroup.directory_fd
 
     def join_cgroup(self) -> None:
         """Move pyrunc-init into the cgroups (v1)."""
@@ -133,6 +134,11 @@ class Creation(Executor):
         """Tell pyrunc-init; from `hooks` on a failure runs the poststop hooks."""
         self._hooks_began = self._hooks_began or name == "hooks"
         super().signal(name)
+
+    def _explain_failure(self, message: Message) -> PyruncError:
+        error = super()._explain_failure(message)
+        self._hooks_began = self._hooks_began or error.step == "run_hook"
+        return error
 
     def run_runtime_hook(self, kind: str, index: int) -> None:
         """Run a prestart or createRuntime hook."""
@@ -173,7 +179,7 @@ def make_record(config: Any, entry: Entry, options: CreateOptions, plan: Plan, f
     record.owner = facts.euid
     paths = {str(op.args[0]): str(op.args[1]) for op in plan.runtime if op.name == "make_cgroup"}
     if paths:
-        record.cgroup = {"driver": "cgroupfs", "version": facts.cgroup_version, "paths": paths, "made": []}
+        record.cgroup = {"driver": "cgroupfs", "version": facts.cgroup_version, "paths": paths, "made": None}
     hooks = config.get("hooks") or {}
     record.hooks = {kind: hooks[kind] for kind in ("poststart", "poststop") if hooks.get(kind)}
     namespaces = (config.get("linux") or {}).get("namespaces") or []

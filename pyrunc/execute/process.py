@@ -124,7 +124,7 @@ def is_frozen(record: Record) -> bool:
     from pyrunc.cgroup.driver import open_cgroup
 
     try:
-        return bool(open_cgroup(record.cgroup).frozen())
+        return open_cgroup(record.cgroup).frozen()
     except FileNotFoundError:
         return False
 

@@ -20,8 +20,7 @@ from pyrunc.state.store import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from pyrunc.cgroup.driver import Cgroup
     from pyrunc.operations import Log
     from pyrunc.plan.ops import Op
     from pyrunc.plan.plan import Plan
@@ -42,7 +41,7 @@ class Executor:
         self.console_socket = console_socket
         self.preserved = preserved
         self.console = -1
-        self.cgroup: Any = None
+        self.cgroup: Cgroup | None = None
         self.init: Init | None = None
         self._slots = {name: number for number, name in enumerate(plan.slots())}
         self._lines: dict[tuple[str, int], str] = {}
@@ -89,7 +88,7 @@ class Executor:
     def count_oom_kills(self) -> int:
         """How many processes of the container's cgroup the kernel killed for memory."""
         try:
-            return int(self.cgroup.oom_kills()) if self.cgroup else 0
+            return self.cgroup.oom_kills() if self.cgroup else 0
         except OSError:
             return 0
 

@@ -9,7 +9,7 @@ from pyrunc.execute.creation import Creation
 from pyrunc.host.facts import probe_facts
 from pyrunc.plan.create import CreateOptions, plan_create
 from pyrunc.spec.load import load_bundle
-from pyrunc.state.store import Store
+from pyrunc.state.store import Store, check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,17 +30,10 @@ def create(
     preserve_fds: int = 0,
 ) -> None:
     """Create the container `id` from `bundle` ("" = current directory); leave its init waiting for start."""
-    options = CreateOptions(
-        id=id,
-        bundle=bundle,
-        console_socket=console_socket,
-        pidfd_socket=pidfd_socket,
-        pid_file=pid_file,
-        no_pivot=no_pivot,
-        no_new_keyring=no_new_keyring,
-        preserve_fds=preserve_fds,
-        detach=True,
-    )
+    options = make_options(
+        context, id, bundle, detach=True, console_socket=console_socket, pidfd_socket=pidfd_socket,
+        pid_file=pid_file, no_pivot=no_pivot, no_new_keyring=no_new_keyring, preserve_fds=preserve_fds,
+    )  # fmt: skip
     creation = create_container(context, options)
     creation.started().reap_first()
     creation.entry.close()
@@ -51,13 +44,12 @@ def create_container(context: Context, options: CreateOptions) -> Creation:
 
     What comes back has the entry locked and, without a console socket, the pty.
     """
-    complete_options(context, options)
     loaded = load_bundle(options.bundle)
+    check_preserved(options.listen_fds + options.preserve_fds)
     check_terminal(loaded.config, options)
     entry = Store(context.root).create(options.id)
     creation = None
     try:
-        options.state_dir = entry.dir
         options.seccomp_program = compile_seccomp(loaded.config)
         facts = probe_facts(loaded.config)
         plan = plan_create(loaded.config, facts, options)
@@ -76,16 +68,19 @@ def create_container(context: Context, options: CreateOptions) -> Creation:
     return creation
 
 
-def complete_options(context: Context, options: CreateOptions) -> None:
-    """Make paths absolute and take what the environment says."""
-    options.bundle = os.path.abspath(options.bundle or ".")
+def make_options(context: Context, id: str, bundle: str, **flags: str | int) -> CreateOptions:
+    """The options that flags and environment give; paths become absolute."""
+    check_id(id)
+    options = CreateOptions(id, os.path.abspath(bundle or "."), f"{context.root}/{id}")
+    for name, value in flags.items():
+        setattr(options, name, value)
     for name in ("pid_file", "console_socket", "pidfd_socket"):
         if path := getattr(options, name):
             setattr(options, name, os.path.abspath(path))
     options.systemd_cgroup = context.systemd_cgroup
     options.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
     options.listen_fds = listen_fds()
-    check_preserved(options.listen_fds + options.preserve_fds)
+    return options
 
 
 def listen_fds() -> int:
@@ -108,7 +103,7 @@ def check_preserved(count: int) -> None:
 
 def check_terminal(config: Config, options: CreateOptions) -> None:
     """UsageError if a terminal is wanted and nobody takes it, or the other way round."""
-    terminal = bool((config.get("process") or {}).get("terminal"))
+    terminal = "process" in config and bool(config["process"].get("terminal"))
     if terminal and options.detach and not options.console_socket:
         raise UsageError("cannot allocate tty if pyrunc will detach without setting console socket")
     if options.console_socket and not (terminal and options.detach):
@@ -117,7 +112,7 @@ def check_terminal(config: Config, options: CreateOptions) -> None:
 
 def compile_seccomp(config: Config) -> bytes:
     """The BPF program of the configuration's seccomp section; b"" without one."""
-    section = (config.get("linux") or {}).get("seccomp")
+    section = config["linux"].get("seccomp") if "linux" in config else None
     if not section:
         return b""
     from pyrunc.execute.seccomp import compile_filter

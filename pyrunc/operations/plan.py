@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from pyrunc.errors import SpecError, UsageError
 from pyrunc.host.facts import Facts, probe_facts
-from pyrunc.operations.create import compile_seccomp
-from pyrunc.plan.create import CreateOptions, plan_create
+from pyrunc.operations.create import compile_seccomp, make_options
+from pyrunc.plan.create import plan_create
 from pyrunc.spec.load import load_bundle
-from pyrunc.state.store import check_id, reason_of
+from pyrunc.state.store import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,23 +16,19 @@ if TYPE_CHECKING:
 
 
 def plan(
-    context: Context, bundle: str = "", id: str = "", *, facts: str = "", no_pivot: bool = False
-) -> Plan:
+    context: Context, bundle: str = "", id: str = "", *,
+    facts: str = "", no_pivot: bool = False, no_new_keyring: bool = False, preserve_fds: int = 0,
+) -> Plan:  # fmt: skip
     """The plan for `bundle` on this host, or on the one that the file `facts` describes.
 
     Needs no rights and changes nothing.  Without an id it is planned for `ID`.
     """
-    id = id or "ID"
-    check_id(id)
-    loaded = load_bundle(os.path.abspath(bundle or "."))
-    options = CreateOptions(
-        id=id,
-        bundle=os.path.abspath(bundle or "."),
-        state_dir=f"{context.root}/{id}",
-        systemd_cgroup=context.systemd_cgroup,
-        no_pivot=no_pivot,
-        seccomp_program=compile_seccomp(loaded.config),
-    )
+    options = make_options(
+        context, id or "ID", bundle,
+        no_pivot=no_pivot, no_new_keyring=no_new_keyring, preserve_fds=preserve_fds,
+    )  # fmt: skip
+    loaded = load_bundle(options.bundle)
+    options.seccomp_program = compile_seccomp(loaded.config)
     host = read_facts(facts) if facts else probe_facts(loaded.config)
     return plan_create(loaded.config, host, options)
 

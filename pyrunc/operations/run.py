@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pyrunc.operations.create import create_container
+from pyrunc.operations.create import create_container, make_options
 from pyrunc.operations.delete import destroy
 from pyrunc.operations.start import start_container
-from pyrunc.plan.create import CreateOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.execute.creation import Creation
     from pyrunc.execute.foreground import Foreground
     from pyrunc.operations import Context
+    from pyrunc.plan.create import CreateOptions
 
 
 def run(
@@ -30,17 +30,10 @@ def run(
     no_subreaper: bool = False,
 ) -> int:
     """The exit status of the container's program (128 + N for signal N); 0 when detached."""
-    options = CreateOptions(
-        id=id,
-        bundle=bundle,
-        console_socket=console_socket,
-        pidfd_socket=pidfd_socket,
-        pid_file=pid_file,
-        no_pivot=no_pivot,
-        no_new_keyring=no_new_keyring,
-        preserve_fds=preserve_fds,
-        detach=detach,
-    )
+    options = make_options(
+        context, id, bundle, detach=detach, console_socket=console_socket, pidfd_socket=pidfd_socket,
+        pid_file=pid_file, no_pivot=no_pivot, no_new_keyring=no_new_keyring, preserve_fds=preserve_fds,
+    )  # fmt: skip
     if detach:
         creation = create_container(context, options)
         creation.started().reap_first()

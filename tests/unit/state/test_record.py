@@ -1,0 +1,50 @@
+"""Records keep what they are given; times look as Go prints them."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyrunc.state.record import Record, render_time
+
+
+def test_round_trip() -> None:
+    record = Record("a", "/b")
+    record.pid, record.start_time, record.annotations = 7, 99, {"k": "v"}
+    record.cgroup = {"driver": "cgroupfs", "version": 2, "paths": {"": "/x"}, "made": None}
+    again = Record.from_json(record.to_json())
+    assert again.to_json() == record.to_json()
+
+
+def test_unknown_keys_are_left_out() -> None:
+    value = Record("a", "/b").to_json()
+    value["later"] = 1
+    assert Record.from_json(value).id == "a"
+
+
+@pytest.mark.parametrize("value", [[], None, {}, {"format": 99, "id": "a", "bundle": "/"}])
+def test_not_a_record(value: object) -> None:
+    with pytest.raises(ValueError):
+        Record.from_json(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    {
+        0: "1970-01-01T00:00:00Z",
+        1_500_000_000: "1970-01-01T00:00:01.5Z",
+        951_782_400_000_000_000: "2000-02-29T00:00:00Z",
+        1_795_315_511_574_431_109: "2026-11-22T02:45:11.574431109Z",
+    }.items(),
+)
+def test_render_time(nanoseconds: int, text: str) -> None:
+    assert render_time(nanoseconds) == text
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_render_time_is_datetimes(seconds: int) -> None:
+    expected = datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert render_time(seconds * 1_000_000_000) == expected

@@ -1,0 +1,127 @@
+"""The store: ids, whole records, locks that end with their holder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from pyrunc.errors import HostError, StateError, UsageError
+from pyrunc.state.record import Record
+from pyrunc.state.store import Store, check_id
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "root"))
+
+
+@pytest.mark.parametrize("id", ["a", "A_z-0.9+", "..a", "-", "x" * 200])
+def test_ids(id: str) -> None:
+    check_id(id)
+
+
+@pytest.mark.parametrize("id", ["", ".", "..", "a/b", "a b", "ä", "a\n", "a\0", "../x", "a:b"])
+def test_not_ids(id: str, store: Store) -> None:
+    with pytest.raises(UsageError, match="invalid container ID format"):
+        check_id(id)
+    with pytest.raises(UsageError):
+        store.create(id)
+    assert not os.path.exists(store.root)
+
+
+def test_create_read_remove(store: Store) -> None:
+    entry = store.create("a")
+    assert os.stat(entry.dir).st_mode & 0o777 == 0o700
+    entry.write(Record("a", "/b"))
+    assert entry.read().bundle == "/b"
+    assert store.list() == ["a"]
+    os.mkfifo(f"{entry.dir}/x.fifo")
+    os.mkdir(f"{entry.dir}/notify")
+    Path(f"{entry.dir}/notify/y").touch()
+    entry.remove()
+    entry.remove()
+    entry.close()
+    assert store.list() == []
+
+
+def test_taken_id(store: Store) -> None:
+    entry = store.create("a")
+    with pytest.raises(StateError) as caught:
+        store.create("a")
+    assert caught.value.text == "container with given ID already exists"
+    entry.close()
+
+
+def test_unknown_id(store: Store) -> None:
+    with pytest.raises(StateError) as caught:
+        store.open("a")
+    assert caught.value.text == "container does not exist"
+
+
+def test_entry_without_record(store: Store) -> None:
+    entry = store.create("a")
+    with pytest.raises(StateError, match="does not exist"):
+        entry.read()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b"\xff"])
+def test_damaged_record(store: Store, content: bytes) -> None:
+    entry = store.create("a")
+    entry.write_file("state.json", content)
+    with pytest.raises(StateError, match="damaged"):
+        entry.read()
+
+
+def test_lock(store: Store) -> None:
+    first = store.create("a")
+    second = store.open("a")
+    assert second.is_locked_by_other()
+    assert not second.lock(wait=False)
+    with pytest.raises(StateError, match="locked"):
+        second.lock(seconds=0.05)
+    first.close()
+    assert second.lock()
+    assert not second.is_locked_by_other()
+
+
+def test_lock_of_a_killed_command(store: Store) -> None:
+    """The kernel gives the lock back; who waits for it gets it then."""
+    store.create("a").close()
+    child = os.fork()
+    if child == 0:
+        entry = store.open("a")
+        entry.lock()
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    while not store.open("a").is_locked_by_other():
+        pass
+    assert store.open("a").lock()
+    os.waitpid(child, 0)
+
+
+def test_lock_of_a_removed_entry(store: Store) -> None:
+    entry = store.create("a")
+    late = store.open("a")
+    entry.remove()
+    entry.close()
+    with pytest.raises(StateError, match="does not exist"):
+        late.lock()
+
+
+def test_a_write_that_fails_leaves_the_old_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = store.create("a")
+    entry.write_file("f", b"old")
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "")
+
+    with monkeypatch.context() as patch, pytest.raises(HostError, match="/f: no space left on device"):
+        patch.setattr(os, "write", full)
+        entry.write_file("f", b"new")
+    assert entry.read_file("f") == b"old"
+    assert os.listdir(entry.dir) == ["f"]
