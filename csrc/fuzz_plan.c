@@ -203,7 +203,8 @@ static void make_plan(uint32_t op_count)
 
 static void mutate(void)
 {
-    static const uint32_t ODD[] = {0, 1, 2, 7, 8, 9, 255, 65535, 0x7fffffff, 0x80000000, 0xfffffff0, 0xfffffff8, 0xffffffff};
+    static const uint32_t ODD[] = {0,          1,          2,          7,          8,         9,        255,
+                                   65535,      0x7fffffff, 0x80000000, 0xfffffff0, 0xfffffff8, 0xffffffff};
     uint32_t value = ODD[pick(sizeof ODD / sizeof *ODD)];
     size_t at = pick((uint32_t)made_size), word = at & ~(size_t)3;
 

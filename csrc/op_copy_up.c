@@ -65,24 +65,33 @@ static int copy_symlink(int from, int to, const char *name, const struct stat *f
     return error < 0 ? error : set_owner_and_times(to, name, file);
 }
 
-/* Copies a directory or regular file called `name`. What is opened is described again:
- * it may be another file than the one that was listed. */
-static int copy_opened(int from, int to, const char *name, int directory, int depth)
+/* Makes the directory or file `name` in `to`, not yet with its final mode, and opens it. */
+static int make_copy(int to, const char *name, int directory)
 {
-    int flags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (directory ? O_DIRECTORY : 0);
-    int source = result(openat(from, name, O_RDONLY | flags)), copy;
-    struct stat file;
     int error;
+
+    if (!directory)
+        return result(openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    error = result(mkdirat(to, name, 0700));
+    return error < 0 ? error : result(openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+/* Copies a directory or regular file. What is opened is described again: it may be another
+ * file than the one that was listed. */
+static int copy_opened(int from, int to, const char *name, int depth)
+{
+    int source = result(openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat file;
+    int error, copy = -1, directory;
 
     if (source < 0)
         return source;
     error = result(fstat(source, &file));
+    directory = !error && S_ISDIR(file.st_mode);
     if (!error && !directory && !S_ISREG(file.st_mode))
         error = -ESTALE;
-    if (!error && directory)
-        error = result(mkdirat(to, name, 0700));
-    copy = error < 0 ? error : result(openat(to, name, directory ? O_RDONLY | flags : O_WRONLY | O_CREAT | O_EXCL | flags, 0600));
-    error = copy;
+    if (!error)
+        error = copy = make_copy(to, name, directory);
     if (copy >= 0) {
         error = directory ? copy_directory(source, copy, depth + 1) : copy_file(source, copy);
         if (!error)
@@ -103,7 +112,7 @@ static int copy_entry(int from, int to, const char *name, int depth)
     if (S_ISLNK(file.st_mode))
         return copy_symlink(from, to, name, &file);
     if (S_ISDIR(file.st_mode) || S_ISREG(file.st_mode))
-        return copy_opened(from, to, name, S_ISDIR(file.st_mode), depth);
+        return copy_opened(from, to, name, depth);
     return 0;
 }
 
@@ -127,21 +136,14 @@ static int copy_directory(int from, int to, int depth)
     return error;
 }
 
-int op_copy_up(struct context *context, const struct op *op)
+/* Copies the directory `target` (O_PATH) with its attributes into the mount `to`. */
+static int copy_top(int target, int to)
 {
-    int to = slot_get(context, op, 0), target = path_open(context, arg_str(op, 1), PATH_DIRECTORY);
-    int from, top, error;
+    int from = result(openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int top = result(openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct stat file;
+    int error = from < 0 ? from : top < 0 ? top : result(fstat(from, &file));
 
-    if (to < 0 || target == -ENOENT || target == -ENOTDIR || target < 0) {
-        if (target >= 0)
-            close(target);
-        return to < 0 ? to : target == -ENOENT || target == -ENOTDIR ? 0 : target;
-    }
-    from = result(openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    top = from < 0 ? from : result(openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    close(target);
-    error = top < 0 ? top : result(fstat(from, &file));
     if (!error)
         error = copy_directory(from, top, 0);
     if (!error)
@@ -150,5 +152,19 @@ int op_copy_up(struct context *context, const struct op *op)
         close(from);
     if (top >= 0)
         close(top);
+    return error;
+}
+
+int op_copy_up(struct context *context, const struct op *op)
+{
+    int to = slot_get(context, op, 0), target, error;
+
+    if (to < 0)
+        return to;
+    target = path_open(context, arg_str(op, 1), PATH_DIRECTORY);
+    if (target < 0)
+        return target == -ENOENT || target == -ENOTDIR ? 0 : target;
+    error = copy_top(target, to);
+    close(target);
     return error;
 }

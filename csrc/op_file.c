@@ -69,7 +69,9 @@ static int is_wanted_node(const struct op *op, const struct stat *file)
 {
     if ((file->st_mode & S_IFMT) != (mode_t)arg_int(op, 1))
         return 0;
-    return S_ISFIFO(file->st_mode) || (major(file->st_rdev) == arg_int(op, 2) && minor(file->st_rdev) == arg_int(op, 3));
+    if (S_ISFIFO(file->st_mode))
+        return 1;
+    return major(file->st_rdev) == arg_int(op, 2) && minor(file->st_rdev) == arg_int(op, 3);
 }
 
 /* Opens the node that was just made, proves that it is the one, and gives it its owner. */

@@ -150,15 +150,21 @@ int op_become_root(struct context *context, const struct op *op)
     return error;
 }
 
+/* The file belongs to the owner of a dumpable process, else to the real root, whom a
+ * user namespace may not know: the process is dumpable for the length of this write. */
 int op_write_timens_offsets(struct context *context, const struct op *op)
 {
     int proc = result(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    int dumpable = result(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
     int error;
 
     (void)context;
     if (proc < 0)
         return proc;
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     error = proc_write(proc, "self/timens_offsets", arg_str(op, 0), arg_length(op, 0));
+    if (dumpable != 1)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     close(proc);
     return error;
 }

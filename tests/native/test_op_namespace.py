@@ -191,6 +191,19 @@ def test_time_offsets() -> None:
         assert rows == [["monotonic", "86400", "5"], ["boottime", "3600", "0"]]
 
 
+def test_time_offsets_of_an_undumpable_process_in_a_user_namespace() -> None:
+    plan = [ops.unshare(CLONE_NEWUSER), ops.signal("user namespace"), ops.wait("mapped"), ops.become_root()]
+    plan += [ops.set_dumpable(0), ops.unshare(CLONE_NEWTIME), ops.write_timens_offsets("boottime 3600 0\n")]
+    with InitProcess([*plan, *after(ops.clone_init(0))]) as init:
+        init.until("user namespace")
+        Path(f"/proc/{init.pid}/uid_map").write_text("0 1000 1\n")
+        Path(f"/proc/{init.pid}/gid_map").write_text("0 1000 1\n")
+        init.signal("mapped")
+        init.until("look")
+        assert "3600" in Path(f"/proc/{init.pid}/timens_offsets").read_text()
+        assert os.stat(f"/proc/{init.pid}/environ").st_uid == 0
+
+
 def test_host_and_domain_name() -> None:
     plan = after(ops.unshare(CLONE_NEWUTS), ops.set_hostname("box"), ops.set_domainname("example"))
     with looking_at(plan) as init:
