@@ -1,0 +1,1 @@
+"""Plans: configuration and facts in, kernel operations out.  Pure: nothing here reads or writes anything."""

@@ -1,0 +1,259 @@
+"""The plan of a create: the whole story in order, each chapter in a module of its own.
+
+Pure: configuration, facts and options in, plan out.  The order, and why it is
+this order, stands in ARCHITECTURE.md.
+"""
+
+from __future__ import annotations
+
+from pyrunc import linux
+from pyrunc.plan import ops
+from pyrunc.plan.cgroups import plan_cgroups, split_late
+from pyrunc.plan.devices import plan_devices
+from pyrunc.plan.hooks import plan_container_hooks, plan_runtime_hooks
+from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
+from pyrunc.plan.namespaces import (
+    SIGKILL,
+    needs_clone,
+    plan_joins,
+    plan_names,
+    plan_unshare,
+    plan_user_namespace,
+    read_namespaces,
+)
+from pyrunc.plan.ops import Op, Slot
+from pyrunc.plan.plan import Plan
+from pyrunc.plan.process import CONSOLE, exec_program, plan_domains, plan_keyring, plan_process, plan_terminal
+from pyrunc.plan.restrictions import plan_restrictions, plan_sysctl
+from pyrunc.plan.rootfs import plan_attach, plan_readonly, plan_root_source, plan_swap
+from pyrunc.plan.seccomp import plan_seccomp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.host.facts import Facts
+    from pyrunc.plan.mounts import MountPlan
+    from pyrunc.plan.namespaces import Namespaces
+    from pyrunc.plan.process import ProcessPlan
+    from pyrunc.spec.types import Config, Linux, Process
+
+START = Slot("start")
+REPLY = Slot("reply")
+NOTIFY = Slot("notify")
+NOTIFY_DIRECTORY = "/run/notify"
+
+
+class CreateOptions:
+    """What the caller of create decides, beside the bundle.
+
+    bundle, state_dir: absolute paths; detach: the terminal goes to
+    `console_socket`; notify_socket: the caller's NOTIFY_SOCKET, "" = none;
+    listen_fds: as in LISTEN_FDS, passed on from 3 on before `preserve_fds` more;
+    seccomp_program: the compiled filter.
+    """
+
+    __slots__ = (
+        "bundle", "console_socket", "detach", "id", "listen_fds", "no_cgroup", "no_new_keyring", "no_pivot",
+        "notify_socket", "pid_file", "pidfd_socket", "preserve_fds", "seccomp_program", "state_dir",
+        "systemd_cgroup",
+    )  # fmt: skip
+
+    def __init__(self, id: str, bundle: str, state_dir: str) -> None:
+        self.id = id
+        self.bundle = bundle
+        self.state_dir = state_dir
+        self.systemd_cgroup = False
+        self.no_cgroup = False
+        self.no_pivot = False
+        self.no_new_keyring = False
+        self.pid_file = ""
+        self.console_socket = ""
+        self.pidfd_socket = ""
+        self.preserve_fds = 0
+        self.detach = True
+        self.notify_socket = ""
+        self.listen_fds = 0
+        self.seccomp_program = b""
+
+
+def plan_create(config: Config, facts: Facts, options: CreateOptions) -> Plan:
+    """The plan that creates a container. Raises SpecError or HostError for what cannot be done."""
+    return _Story(config, facts, options).tell()
+
+
+class _Story:
+    """The chapters' results, and the two lists that they are put into."""
+
+    def __init__(self, config: Config, facts: Facts, options: CreateOptions) -> None:
+        self.config = config
+        self.facts = facts
+        self.options = options
+        self.plan = Plan()
+        self.plan.provided = [START, REPLY]
+        self.init = self.plan.init
+        self.runtime = self.plan.runtime
+        self.section: Linux = config.get("linux", {})
+        self.process: Process | None = config.get("process")
+        self.namespaces: Namespaces = read_namespaces(config)
+        self.cgroups, self.limits = split_late(
+            plan_cgroups(
+                config,
+                facts,
+                options.id,
+                self.plan.warnings,
+                systemd=options.systemd_cgroup,
+                disabled=options.no_cgroup,
+            )
+        )
+        self.mounts: MountPlan
+        self.program: ProcessPlan | None = None
+
+    def tell(self) -> Plan:
+        """Put all operations in order."""
+        self.prepare()
+        self.launch()
+        self.isolate()
+        self.populate()
+        self.enter()
+        self.settle()
+        return self.plan
+
+    def prepare(self) -> None:
+        """The runtime: record and cgroup, before there is any process."""
+        self.runtime.append(ops.write_record("creating"))
+        self.runtime += self.cgroups
+        self.runtime.append(ops.start_init())
+        if self.facts.cgroup_version == 1 and any(op.name == "make_cgroup" for op in self.cgroups):
+            self.runtime.append(ops.join_cgroup().at("/linux/cgroupsPath"))
+        adjustment = self.process.get("oomScoreAdj") if self.process else None
+        if adjustment is not None:
+            self.runtime.append(ops.write_oom_score_adj(adjustment).at("/process/oomScoreAdj"))
+        self.runtime.append(ops.send_plan())
+
+    def launch(self) -> None:
+        """pyrunc-init, still among the runtime's namespaces: nothing inherited from the caller."""
+        self.init += [
+            ops.set_dumpable(0),
+            ops.set_parent_death_signal(SIGKILL),
+            ops.set_umask(0),
+            ops.reset_signals(),
+            ops.reset_affinity(),
+        ]
+
+    def isolate(self) -> None:
+        """Namespaces.
+
+        Root copies the sources of mounts before it enters any; an ordinary
+        user may copy them only in the new ones, where the host's mounts are
+        still in sight.
+        """
+        sources = self._sources()
+        if self.facts.euid == 0:
+            self.init += sources
+        self.init += plan_joins(self.namespaces, self.facts)
+        init, runtime = plan_user_namespace(self.namespaces, self.config, self.facts)
+        self.init += init
+        self.runtime += runtime
+        self.init += plan_unshare(self.namespaces, self.config)
+        if needs_clone(self.namespaces):
+            self.runtime.append(ops.wait("init"))
+        self.runtime.append(ops.write_record("creating"))
+        if not self.options.no_new_keyring:
+            self.init += plan_keyring(self.process, self.facts, self.options.id)
+        if self.facts.euid != 0:
+            self.init += sources
+
+    def _sources(self) -> list[Op]:
+        own = {str(op.args[0]): str(op.args[1]) for op in self.cgroups if op.name == "make_cgroup"}
+        bundle = self.options.bundle
+        self.mounts = plan_mounts(MountContext(self.config, self.facts, self.namespaces, bundle, own))
+        devices, self.device_nodes = plan_devices(self.config, self.facts, self.namespaces)
+        self.plan.user_namespaces = self.mounts.user_namespaces
+        self.plan.provided += self.mounts.user_namespaces
+        sources = plan_root_source(self.config, bundle) + self.mounts.sources + devices
+        if self.options.notify_socket:
+            sources.append(ops.open_tree(NOTIFY, self.options.state_dir + "/notify", 0))
+            flags = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
+            sources.append(ops.mount_setattr(NOTIFY, flags, 0, linux.MS_SLAVE, 0))
+        return sources
+
+    def populate(self) -> None:
+        """Everything below the container's root, which is not yet the root."""
+        self.init += plan_attach(self.config)
+        self.init += self.mounts.attach
+        if self.options.notify_socket:
+            self.init.append(ops.move_mount(NOTIFY, NOTIFY_DIRECTORY, 0, 0))
+        self.init += self.device_nodes
+        if self.process:
+            cwd = clean_target(self.process["cwd"])
+            if cwd != "/":
+                self.init.append(ops.make_directory(cwd, 0o755).at("/process/cwd"))
+            init, runtime = plan_terminal(self.process, True)
+            self.init += init
+            self.runtime += runtime
+        self.init += plan_names(self.namespaces, self.config)
+        hooks = plan_runtime_hooks(self.config)
+        if hooks:
+            self.init += [ops.signal("environment"), ops.wait("hooks")]
+            self.runtime += [ops.wait("environment"), *hooks, ops.signal("hooks")]
+
+    def enter(self) -> None:
+        """The container's root becomes the root; then what must not be changed any more is closed."""
+        self._describe_process()
+        self.init += self._hooks("createContainer", "creating")
+        self.init += plan_swap(self.config, self.options.no_pivot)
+        self.init += self.mounts.finish
+        self.init += plan_sysctl(self.config)
+        self.init += plan_restrictions(self.config)
+        self.init += plan_readonly(self.config)
+
+    def _describe_process(self) -> None:
+        if self.process is None:
+            return
+        variables = list(self.process.get("env") or ())
+        if self.options.listen_fds:
+            variables += [f"LISTEN_FDS={self.options.listen_fds}", "LISTEN_PID=1"]
+        if self.options.notify_socket:
+            variables.append(f"NOTIFY_SOCKET={NOTIFY_DIRECTORY}/notify.sock")
+        process: Process = {**self.process, "env": variables}
+        keep = self.options.listen_fds + self.options.preserve_fds
+        proc_open = bool(self.section.get("sysctl"))
+        self.process = process
+        self.program = plan_process(process, self.facts, keep, self.plan.warnings, proc_open)
+
+    def _hooks(self, kind: str, status: str) -> list[Op]:
+        env = self.program.environment if self.program else []
+        return plan_container_hooks(self.config, kind, status, self.options.id, self.options.bundle, env)
+
+    def settle(self) -> None:
+        """The process's attributes, then the wait for start, then the program."""
+        program = self.program
+        seccomp: list[Op] = []
+        listener: list[Op] = []
+        if program:
+            seccomp, listener = plan_seccomp(self.section.get("seccomp"), self.options.seccomp_program)
+            if program.rlimits:
+                self.init += [ops.signal("attributes"), ops.wait("limits")]
+                self.runtime += [ops.wait("attributes"), *program.rlimits, ops.signal("limits")]
+            self.init += plan_domains(self.section)
+            self.init += program.attributes
+            if program.seccomp_first:
+                self.init += seccomp
+            self.init += program.identity
+            self.init += program.program
+            if not program.seccomp_first:
+                self.init += seccomp
+        self.init.append(ops.await_start(START, REPLY))
+        self.init += self._hooks("startContainer", "created")
+        if program and self.process:
+            self.init.append(exec_program(self.process, program))
+        self._finish_runtime(listener)
+
+    def _finish_runtime(self, listener: list[Op]) -> None:
+        self.runtime += listener
+        if self.process and self.process.get("terminal"):
+            self.runtime.append(ops.deliver_console(CONSOLE).at("/process/terminal"))
+        self.runtime += [ops.wait("created"), *self.limits, ops.write_record("created")]
+        if self.options.pidfd_socket:
+            self.runtime.append(ops.deliver_pidfd(self.options.pidfd_socket))
+        if self.options.pid_file:
+            self.runtime.append(ops.write_pid_file(self.options.pid_file))

@@ -1,0 +1,94 @@
+"""Device nodes, the default ones and those of the configuration, and the links in /dev.
+
+Pure.  Spec: config-linux.md#devices, #default-devices, runtime-linux.md#dev-symbolic-links.
+A user namespace cannot make device nodes: there the host's are bound, after a
+look at what they are.
+"""
+
+from __future__ import annotations
+
+from stat import S_IFBLK, S_IFCHR, S_IFIFO
+
+from pyrunc.plan import ops
+from pyrunc.plan.mount_options import parse_mount_options
+from pyrunc.plan.mounts import clean_target
+from pyrunc.plan.ops import Op, Slot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.host.facts import Facts
+    from pyrunc.plan.namespaces import Namespaces
+    from pyrunc.spec.types import Config, Device
+
+POINTER = "/linux/devices"
+DEFAULT = {
+    "/dev/null": (1, 3),
+    "/dev/zero": (1, 5),
+    "/dev/full": (1, 7),
+    "/dev/random": (1, 8),
+    "/dev/urandom": (1, 9),
+    "/dev/tty": (5, 0),
+}
+KINDS = {"c": S_IFCHR, "u": S_IFCHR, "b": S_IFBLK, "p": S_IFIFO}
+LINKS = (
+    ("/dev/fd", "/proc/self/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0", "/proc/self/fd"),
+    ("/dev/stdout", "/proc/self/fd/1", "/proc/self/fd"),
+    ("/dev/stderr", "/proc/self/fd/2", "/proc/self/fd"),
+    ("/dev/core", "/proc/kcore", "/proc/kcore"),
+    ("/dev/ptmx", "pts/ptmx", ""),
+)
+
+
+def plan_devices(config: Config, facts: Facts, namespaces: Namespaces) -> tuple[list[Op], list[Op]]:
+    """What is taken from the host, and what is made below the root.
+
+    A /dev that is bound from elsewhere is used as it is.
+    """
+    if _dev_is_bound(config):
+        return [], []
+    bind = facts.euid != 0 or facts.user_namespace or namespaces.has("user")
+    sources: list[Op] = []
+    make: list[Op] = []
+    own = {}
+    for index, device in enumerate(config.get("linux", {}).get("devices") or ()):
+        own[clean_target(device["path"])] = index
+        _add_device(sources, make, device, index, bind)
+    for path, (major, minor) in DEFAULT.items():
+        if path in own:
+            continue
+        if bind:
+            slot = Slot("device" + path)
+            sources.append(ops.open_device(slot, path, major, minor).at(POINTER))
+            make.append(ops.move_mount(slot, path, 0, 0).at(POINTER))
+        else:
+            make.append(ops.make_node(path, S_IFCHR, major, minor, 0o666, 0, 0, 0).at(POINTER))
+    for target, content, only_if in LINKS:
+        make.append(ops.make_symlink(target, content, only_if).at(POINTER))
+    return sources, make
+
+
+def _dev_is_bound(config: Config) -> bool:
+    for mount in config.get("mounts") or ():
+        if mount["destination"].strip("/") == "dev":
+            options = mount.get("options") or ()
+            if mount.get("type") == "bind" or parse_mount_options(options).bind:
+                return True
+    return False
+
+
+def _add_device(sources: list[Op], make: list[Op], device: Device, index: int, bind: bool) -> None:
+    pointer = f"{POINTER}/{index}"
+    path, letter = clean_target(device["path"]), device["type"]
+    major, minor = device.get("major", 0), device.get("minor", 0)
+    if bind and letter != "p":
+        slot = Slot(f"device/{index}")
+        if letter == "b":
+            sources.append(ops.open_tree(slot, path, 0).at(pointer))
+        else:
+            sources.append(ops.open_device(slot, path, major, minor).at(pointer))
+        make.append(ops.move_mount(slot, path, 0, 0).at(pointer))
+        return
+    mode = device.get("fileMode", 0o666) & 0o7777
+    uid, gid = device.get("uid", 0), device.get("gid", 0)
+    make.append(ops.make_node(path, KINDS[letter], major, minor, mode, uid, gid, 1).at(pointer))

@@ -1,0 +1,252 @@
+"""The mounts of the configuration, as operations.
+
+Pure.  Spec: config.md#mounts.  What the option words mean is in
+`mount_options`, the cgroup file systems are in `cgroup_mounts`.
+"""
+
+from __future__ import annotations
+
+from os.path import normpath
+
+from pyrunc.errors import HostError, SpecError
+from pyrunc.linux import MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_SHARED, MS_UNBINDABLE
+from pyrunc.plan import ops
+from pyrunc.plan.mount_options import CLEARING, parse_mount_options
+from pyrunc.plan.namespaces import id_map_text, maps_id
+from pyrunc.plan.ops import Op, Slot
+from pyrunc.plan.rootfs import absolute_path, base_propagation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.host.facts import Facts
+    from pyrunc.plan.mount_options import MountOptions
+    from pyrunc.plan.namespaces import Namespaces
+    from pyrunc.spec.types import Config, Mount
+
+MOUNT = Slot("mount")
+# Files of procfs that a container may have covered, for views of its own limits.
+COVERABLE = (
+    "/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/net/dev", "/proc/slabinfo",
+    "/proc/stat", "/proc/swaps", "/proc/sys/crypto/fips_enabled", "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+)  # fmt: skip
+# File systems of the kernel's own: no device behind them, to be opened read-only for "ro".
+NO_DEVICE = ("tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay", "ramfs")
+NO_LABEL = ("proc", "sysfs", "mqueue", "cgroup", "cgroup2")
+
+
+class MountPlan:
+    """The operations for all mounts.
+
+    sources: what is copied from the runtime's mounts, while these are in sight;
+    attach: in the order of the configuration; finish: after all else was made
+    in the mounts; user_namespaces: see Plan.
+    """
+
+    __slots__ = ("attach", "finish", "sources", "user_namespaces")
+
+    def __init__(self) -> None:
+        self.sources: list[Op] = []
+        self.attach: list[Op] = []
+        self.finish: list[Op] = []
+        self.user_namespaces: dict[Slot, tuple[str, str]] = {}
+
+
+class MountContext:
+    """What every mount may need to know beside itself."""
+
+    __slots__ = ("bundle", "config", "facts", "namespaces", "own_cgroups")
+
+    def __init__(
+        self, config: Config, facts: Facts, namespaces: Namespaces, bundle: str, own_cgroups: dict[str, str]
+    ) -> None:
+        self.config = config
+        self.facts = facts
+        self.namespaces = namespaces
+        self.bundle = bundle
+        self.own_cgroups = own_cgroups
+
+
+def plan_mounts(context: MountContext) -> MountPlan:
+    """The operations for all mounts of the configuration, in its order."""
+    plan = MountPlan()
+    for index, mount in enumerate(context.config.get("mounts") or ()):
+        pointer = f"/mounts/{index}"
+        options = parse_mount_options(mount.get("options") or ())
+        target = clean_target(mount["destination"])
+        kind = mount.get("type") or ""
+        if kind == "bind" and not options.bind and "remount" not in options.switches:
+            options.switches.add("bind")
+        if target == "/":
+            raise SpecError("a mount cannot cover the root", pointer=pointer + "/destination")
+        if "remount" in options.switches:
+            plan.attach += _remount(target, options, pointer)
+            continue
+        _check_proc(target, kind, options, pointer)
+        if options.bind:
+            _add_bind(plan, context, mount, options, target, index)
+        elif kind == "cgroup" or (kind == "cgroup2" and context.facts.cgroup_version == 2):
+            from pyrunc.plan.cgroup_mounts import add_cgroup_mount
+
+            add_cgroup_mount(plan, context, options, target, index)
+        else:
+            _add_new(plan, context, mount, options, target, index)
+    return plan
+
+
+def clean_target(path: str) -> str:
+    """A container path, absolute and without `.`, `..` and doubled slashes."""
+    return normpath("/" + path.lstrip("/"))
+
+
+def _check_proc(target: str, kind: str, options: MountOptions, pointer: str) -> None:
+    """Refuse to cover /proc with something else, or a file in it that others trust."""
+    if target.startswith("/proc/") and target not in COVERABLE:
+        text = f'"{target}" cannot be mounted because it is inside /proc'
+        raise SpecError(text, pointer=pointer + "/destination")
+    if target == "/proc" and kind != "proc" and not options.bind:
+        text = f'"/proc" cannot be mounted because it is not of type proc but {kind}'
+        raise SpecError(text, pointer=pointer + "/type")
+
+
+def _remount(target: str, options: MountOptions, pointer: str) -> list[Op]:
+    set, clear = options.set | options.all_set, options.clear | options.all_clear
+    words = [word for _, word in options.data]
+    if options.bind:
+        refuse_data(options, pointer)
+    else:
+        words = options.superblock + words
+    return [ops.remount(target, set, clear, words).at(pointer)]
+
+
+def refuse_data(options: MountOptions, pointer: str) -> None:
+    """Words for the file system make no sense on a bind: they would change it for the host."""
+    for index, word in options.data:
+        text = f'option "{word}" cannot be applied to a bind mount'
+        raise SpecError(text, pointer=f"{pointer}/options/{index}")
+
+
+def _add_bind(
+    plan: MountPlan, context: MountContext, mount: Mount, options: MountOptions, target: str, index: int
+) -> None:
+    pointer = f"/mounts/{index}"
+    refuse_data(options, pointer)
+    slot = Slot(f"source/{index}")
+    source = absolute_path(mount["source"], context.bundle)
+    recursive = 1 if "rbind" in options.switches else 0
+    plan.sources.append(ops.open_tree(slot, source, recursive).at(pointer))
+    plan.sources += _idmap(plan, context, mount, options, slot, index)
+    plan.sources += attributes(slot, options, base_propagation(context.config), recursive, pointer)
+    no_symlinks = 1 if target in ("/proc", "/sys") else 0
+    on_proc = 1 if target in COVERABLE else 0
+    plan.attach.append(ops.move_mount(slot, target, no_symlinks, on_proc).at(pointer))
+
+
+def attributes(slot: Slot, options: MountOptions, base: int, recursive: int, pointer: str) -> list[Op]:
+    """mount_setattr(2) calls for the copy of a mount, as few as there can be.
+
+    base: the propagation that comes first (see `base_propagation`).
+    """
+    steps = list(options.propagation)
+    if base and not (steps and _covers(steps[0], base, recursive)):
+        steps.insert(0, (base, 1))
+    calls = [[0, 0, propagation, all_below & recursive] for propagation, all_below in steps]
+    for set, clear, all_below in (
+        (options.set, options.clear, 0),
+        (options.all_set, options.all_clear, recursive),
+    ):
+        if set or clear:
+            if calls and calls[-1][3] == all_below:
+                calls[-1][0] |= set
+                calls[-1][1] |= clear
+            else:
+                calls.append([set, clear, 0, all_below])
+    return [ops.mount_setattr(slot, *call).at(pointer) for call in calls]
+
+
+def _covers(step: tuple[int, int], base: int, recursive: int) -> bool:
+    """Whether the wanted propagation makes the base superfluous."""
+    propagation, all_below = step
+    return (propagation in (base, MS_PRIVATE, MS_UNBINDABLE)) and all_below >= recursive
+
+
+def _idmap(
+    plan: MountPlan, context: MountContext, mount: Mount, options: MountOptions, slot: Slot, index: int
+) -> list[Op]:
+    uids, gids = mount.get("uidMappings") or [], mount.get("gidMappings") or []
+    pointer = f"/mounts/{index}"
+    if not uids and not options.switches & {"idmap", "ridmap"}:
+        return []
+    recursive = 1 if "ridmap" in options.switches else 0
+    result = []
+    if not uids and "user" in context.namespaces.joined:
+        user = Slot("userns/joined")
+        pointers = context.namespaces.pointers
+        path = context.namespaces.joined["user"]
+        from pyrunc.linux import CLONE_NEWUSER
+
+        result.append(ops.open_namespace(user, path, CLONE_NEWUSER).at(pointers["user"]))
+    else:
+        linux = context.config.get("linux", {})
+        texts = (
+            id_map_text(uids or linux["uidMappings"]),
+            id_map_text(gids or linux["gidMappings"]),
+        )
+        user = _user_namespace(plan, texts)
+    result.append(ops.idmap_mount(slot, user, recursive).at(pointer))
+    return result
+
+
+def _user_namespace(plan: MountPlan, texts: tuple[str, str]) -> Slot:
+    for slot, known in plan.user_namespaces.items():
+        if known == texts:
+            return slot
+    slot = Slot(f"userns/{len(plan.user_namespaces)}")
+    plan.user_namespaces[slot] = texts
+    return slot
+
+
+def _add_new(
+    plan: MountPlan, context: MountContext, mount: Mount, options: MountOptions, target: str, index: int
+) -> None:
+    pointer = f"/mounts/{index}"
+    kind = mount["type"]
+    flags = options.set | options.all_set
+    readonly = flags & MOUNT_ATTR_RDONLY
+    words = [word for _, word in options.data]
+    words += [word for word in options.superblock if word not in CLEARING]
+    words += _label(context, kind)
+    if readonly and kind not in NO_DEVICE:
+        words.append("ro")
+    if kind == "devpts" and "gid=5" in words and not _has_group(context, 5):
+        words.remove("gid=5")
+    if readonly and (kind == "tmpfs" or target == "/dev"):  # more is made in it first
+        flags &= ~MOUNT_ATTR_RDONLY
+        plan.finish.append(ops.remount(target, readonly, 0, []).at(pointer))
+    plan.attach.append(ops.new_mount(MOUNT, kind, mount.get("source") or "", words, flags).at(pointer))
+    plan.attach += _idmap(plan, context, mount, options, MOUNT, index)
+    for propagation, all_below in options.propagation:
+        if propagation in (MS_SHARED, MS_UNBINDABLE):  # it is private anyway
+            plan.attach.append(ops.mount_setattr(MOUNT, 0, 0, propagation, all_below).at(pointer))
+    if "tmpcopyup" in options.switches:
+        if kind != "tmpfs":
+            raise SpecError("tmpcopyup is for tmpfs", pointer=pointer + "/options")
+        plan.attach.append(ops.copy_up(MOUNT, target).at(pointer))
+    no_symlinks = 1 if kind in ("proc", "sysfs") or target in ("/proc", "/sys") else 0
+    on_proc = 1 if target in COVERABLE else 0
+    plan.attach.append(ops.move_mount(MOUNT, target, no_symlinks, on_proc).at(pointer))
+
+
+def _label(context: MountContext, kind: str) -> list[str]:
+    label = context.config.get("linux", {}).get("mountLabel")
+    if not label or kind in NO_LABEL:
+        return []
+    if not context.facts.selinux:
+        raise HostError("a mount label is set but SELinux is not enabled", pointer="/linux/mountLabel")
+    return [f"context={label}"]
+
+
+def _has_group(context: MountContext, gid: int) -> bool:
+    if not context.namespaces.is_new("user"):
+        return True
+    return maps_id(context.config["linux"].get("gidMappings") or [], gid)

@@ -1,0 +1,159 @@
+"""A plan: what pyrunc-init does, what the runtime does, and how the two meet.
+
+Pure.  Here: the value, its slots, and the simulation that proves that neither
+actor waits for ever.  Its text and JSON forms are in `pyrunc.plan.render`, its
+bytes in `pyrunc.plan.wire`.
+"""
+
+from __future__ import annotations
+
+from pyrunc.plan.ops import Slot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.plan.ops import Op
+
+INIT = "init"
+RUNTIME = "runtime"
+
+
+class PlanError(Exception):
+    """The planner made a plan that cannot be carried out: a fault of ours, not of the bundle."""
+
+
+class Plan:
+    """Operations by actor, each list in order.
+
+    provided: slots that hold a descriptor from the beginning, given by the
+    runtime; user_namespaces: what `uid_map` and `gid_map` say in the user
+    namespaces behind some of these; warnings: what the configuration asks for
+    in vain, as the spec allows.
+    """
+
+    __slots__ = ("init", "provided", "runtime", "user_namespaces", "warnings")
+
+    def __init__(self) -> None:
+        self.init: list[Op] = []
+        self.runtime: list[Op] = []
+        self.provided: list[Slot] = []
+        self.user_namespaces: dict[Slot, tuple[str, str]] = {}
+        self.warnings: list[str] = []
+
+    def slots(self) -> list[str]:
+        """The slots' names; a slot's number is its place here, the order of first use."""
+        names: dict[str, None] = dict.fromkeys(self.provided)
+        for op in self.init:
+            for argument in op.args:
+                if type(argument) is Slot:
+                    names[argument] = None
+        return list(names)
+
+
+# What an operation says to the other actor beside its work, and what it waits for.
+_SAYS = {
+    "clone_init": "init",
+    "await_start": "created",
+    "exec": "end",
+    "send_plan": "plan",
+}
+_ENDS = ("exec", "end")  # the end of pyrunc-init ends a wait for either name
+
+
+class _Actor:
+    """One side of the simulation: its operations, the next one, what was said to it."""
+
+    __slots__ = ("heard", "name", "next", "ops")
+
+    def __init__(self, name: str, ops: list[Op]) -> None:
+        self.name = name
+        self.ops = ops
+        self.next = 0
+        self.heard: list[str] = []
+
+    def hears(self, what: str) -> bool:
+        """Take `what` if it is the next thing said."""
+        if not self.heard:
+            return False
+        if self.heard[0] != what and not (what in _ENDS and self.heard[0] in _ENDS):
+            raise PlanError(f"{self.name} waits for {what!r} but hears {self.heard[0]!r}")
+        del self.heard[0]
+        return True
+
+
+def simulate(plan: Plan) -> list[tuple[str, int]]:
+    """The one order in which the operations can happen: (actor, index) pairs.
+
+    The runtime runs ahead where both could.  Raises PlanError if an actor
+    waits for what never comes or comes in another order, or if something said
+    is never heard.
+    """
+    init = _Actor(INIT, plan.init)
+    runtime = _Actor(RUNTIME, plan.runtime)
+    order: list[tuple[str, int]] = []
+    if not any(op.name == "send_plan" for op in plan.runtime):
+        init.heard.append("plan")
+    started = False
+    while True:
+        moved = _advance(runtime, init, order)
+        started = started or (bool(init.heard) and init.hears("plan"))
+        if started:
+            moved = _advance(init, runtime, order) or moved
+        if not moved:
+            break
+    for actor in (runtime, init):
+        if actor.next < len(actor.ops):
+            stuck = actor.ops[actor.next].name
+            raise PlanError(f"{actor.name} waits for ever in {stuck} (operation {actor.next})")
+        if [word for word in actor.heard if word not in _ENDS and word != "plan"]:
+            raise PlanError(f"{actor.name} never hears {actor.heard[0]!r}")
+    return order
+
+
+def _advance(actor: _Actor, other: _Actor, order: list[tuple[str, int]]) -> bool:
+    """Let `actor` do what it can; whether it did anything."""
+    start = actor.next
+    while actor.next < len(actor.ops):
+        op = actor.ops[actor.next]
+        awaited = _awaits(op)
+        if awaited and not actor.hears(awaited):
+            break
+        said = _says(op)
+        if said:
+            other.heard.append(said)
+        order.append((actor.name, actor.next))
+        actor.next += 1
+    return actor.next > start
+
+
+def _awaits(op: Op) -> str:
+    if op.name == "wait":
+        return str(op.args[0])
+    if op.name == "receive_fd":
+        return f"fd:{op.args[0]!s}"
+    return ""
+
+
+def _says(op: Op) -> str:
+    if op.name == "signal":
+        return str(op.args[0])
+    if op.name == "send_fd":
+        return f"fd:{op.args[0]!s}"
+    if op.name == "load_seccomp" and op.args[2]:
+        return "fd:listener"
+    return _SAYS.get(op.name, "")
+
+
+def render_text(plan: Plan) -> str:
+    """The plan for people: one line per operation, in the order of `simulate`."""
+    from pyrunc.plan.render import render_lines
+
+    return "\n".join(render_lines(plan, simulate(plan))) + "\n"
+
+
+def render_json(plan: Plan) -> list[dict[str, Any]]:
+    """The plan for machines: one object per operation, in the order of `simulate`."""
+    from pyrunc.plan.render import render_objects
+
+    return render_objects(plan, simulate(plan))

@@ -1,0 +1,86 @@
+"""The root file system: cloned, made the container's, swapped in, made read-only.
+
+Pure.  Spec: config.md#root, config-linux.md#rootfs-mount-propagation.
+"""
+
+from __future__ import annotations
+
+from pyrunc.linux import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE
+from pyrunc.plan import ops
+from pyrunc.plan.ops import Op, Slot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.spec.types import Config
+
+ROOT = Slot("root")
+POINTER = "/root"
+PROPAGATION_POINTER = "/linux/rootfsPropagation"
+
+_PROPAGATION = {
+    "shared": MS_SHARED,
+    "slave": MS_SLAVE,
+    "private": MS_PRIVATE,
+    "unbindable": MS_UNBINDABLE,
+}
+
+
+def absolute_path(path: str, bundle: str) -> str:
+    """A path of config.json as the runtime sees it: relative to the bundle."""
+    return path if path.startswith("/") else f"{bundle}/{path}"
+
+
+def base_propagation(config: Config) -> int:
+    """What copies of host mounts become before anything else: MS_SLAVE, MS_PRIVATE, or 0 for peers.
+
+    Without a word in the configuration, mounts made on the host later appear
+    in the container, and none of the container's on the host.
+    """
+    name = _propagation_name(config)
+    if name.endswith("shared"):
+        return 0
+    return MS_SLAVE if name.endswith("slave") or not name else MS_PRIVATE
+
+
+def _propagation_name(config: Config) -> str:
+    return config.get("linux", {}).get("rootfsPropagation") or ""
+
+
+def plan_root_source(config: Config, bundle: str) -> list[Op]:
+    """A detached copy of the root file system, cut off from the host's mounts."""
+    path = absolute_path(config["root"]["path"], bundle)
+    propagation = base_propagation(config) or MS_SLAVE
+    return [
+        ops.open_tree(ROOT, path, 1).at("/root/path"),
+        ops.mount_setattr(ROOT, 0, 0, propagation, 1).at(PROPAGATION_POINTER),
+    ]
+
+
+def plan_attach(config: Config) -> list[Op]:
+    """The copy over "/".
+
+    "/" is never left shared, or the container's root would appear on the host.
+    """
+    propagation = (base_propagation(config) or MS_SLAVE) | MS_REC
+    return [
+        ops.set_propagation(propagation).at(PROPAGATION_POINTER),
+        ops.attach_root(ROOT).at("/root/path"),
+    ]
+
+
+def plan_swap(config: Config, no_pivot: bool) -> list[Op]:
+    """The copy becomes the process's root, with the propagation that was asked for."""
+    result = [ops.move_root().at(POINTER) if no_pivot else ops.pivot_root().at(POINTER)]
+    name = _propagation_name(config)
+    if name:
+        recursive = MS_REC if name[0] == "r" else 0
+        flags = _PROPAGATION[name.removeprefix("r")] | recursive
+        result.append(ops.root_propagation(flags).at(PROPAGATION_POINTER))
+    return result
+
+
+def plan_readonly(config: Config) -> list[Op]:
+    """Read-only root, after everything was made in it."""
+    if config["root"].get("readonly"):
+        return [ops.readonly_root().at("/root/readonly")]
+    return []
