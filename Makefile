@@ -49,7 +49,7 @@ init:
 	@$(MAKE) --no-print-directory -s -C csrc PYTHON=$(abspath $(VENV_PYTHON))
 
 NATIVE := pyrunc/_native.abi3.so
-SECCOMP := $(if $(wildcard csrc/seccomp_build.py),pyrunc/_seccomp.abi3.so)
+SECCOMP := pyrunc/_seccomp.abi3.so
 LAUNCHER := $(VENV)/bin/pyrunc
 
 build: $(VENV)/.runtime init
