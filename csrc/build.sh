@@ -12,4 +12,4 @@ if [ -z "${PYTHON:-}" ]; then
 fi
 make -s -C csrc PYTHON="$PYTHON"
 "$PYTHON" csrc/native_build.py --output-dir pyrunc
-[ ! -e csrc/seccomp_build.py ] || "$PYTHON" csrc/seccomp_build.py --output-dir pyrunc
+"$PYTHON" csrc/seccomp_build.py --output-dir pyrunc

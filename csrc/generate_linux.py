@@ -79,10 +79,17 @@ RLIMITS = """
 SIGNALS = """
     HUP INT QUIT ILL TRAP ABRT IOT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CLD CONT STOP
     TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO POLL PWR SYS"""
+SECCOMP_FLAGS = "TSYNC LOG SPEC_ALLOW WAIT_KILLABLE_RECV"
 # table -> (what it maps, names, C prefix, prefix of the keys)
 TABLES = {
     "CAPABILITIES": ("capability -> number", CAPABILITIES, "CAP_", "CAP_"),
     "RLIMITS": ("resource limit -> number", RLIMITS, "RLIMIT_", "RLIMIT_"),
+    "SECCOMP_FLAGS": (
+        "seccomp flag -> bit",
+        SECCOMP_FLAGS,
+        "SECCOMP_FILTER_FLAG_",
+        "SECCOMP_FILTER_FLAG_",
+    ),
     "SIGNALS": ("signal without SIG -> number; real-time ones as RTMIN+n and RTMAX-n", SIGNALS, "SIG", ""),
 }
 

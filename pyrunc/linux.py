@@ -218,6 +218,14 @@ RLIMITS = {
     "RLIMIT_STACK": 3,
 }
 
+# seccomp flag -> bit
+SECCOMP_FLAGS = {
+    "SECCOMP_FILTER_FLAG_TSYNC": 1,
+    "SECCOMP_FILTER_FLAG_LOG": 2,
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 32,
+}
+
 # signal without SIG -> number; real-time ones as RTMIN+n and RTMAX-n
 SIGNALS = {
     "HUP": 1,

@@ -1,0 +1,8 @@
+/* The C functions that pyrunc/execute/seccomp.py calls.
+ *
+ * Read twice: by the C compiler and, as is, by cffi.  Plain prototypes only.
+ */
+
+int filter_compile(const char *rules, size_t size, char *program, size_t capacity, uint32_t *unknown,
+                   uint32_t *report);
+int filter_library_version(void);
