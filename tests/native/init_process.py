@@ -163,6 +163,32 @@ def in_root(root: Path, *operations: Op, swap: bool = True, flags: int = 0) -> l
     ]
 
 
+def in_user_namespace(root: Path, *operations: Op) -> list[Op]:
+    """The same in a user and pid namespace of its own; `mapped` starts it."""
+    return [
+        ops.unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET),
+        ops.signal("user namespace"),
+        ops.wait("mapped"),
+        ops.become_root(),
+        ops.clone_init(0),
+        *in_root(root, *operations),
+    ]
+
+
+def mapped(plan: list[Op]) -> InitProcess:
+    """Start it, map 1000 ids one to one, wait for signal `look`."""
+    init = InitProcess(plan)
+    try:
+        init.until("user namespace")
+        Path(f"/proc/{init.pid}/uid_map").write_text("0 0 1000\n")
+        Path(f"/proc/{init.pid}/gid_map").write_text("0 0 1000\n")
+        init.signal("mapped")
+        return init.until("look")
+    except BaseException:
+        init.__exit__()
+        raise
+
+
 def looking_at(operations: list[Op], provided: dict[str, int] | None = None) -> InitProcess:
     """A process that has reached signal `look`; closed again if it fails before."""
     process = InitProcess(operations, provided)

@@ -16,11 +16,12 @@ from tests.native.init_process import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWPID,
-    CLONE_NEWUSER,
     InitProcess,
     error_of,
     in_root,
+    in_user_namespace,
     looking_at,
+    mapped,
 )
 
 P, M = Slot("proc"), Slot("mount")
@@ -160,30 +161,6 @@ def test_missing_name_may_be_a_warning(root: Path) -> None:
         assert [(warning.error, warning.text) for warning in init.warnings] == [
             (errno.ENOENT, "sys/nothing/here")
         ]
-
-
-def in_user_namespace(root: Path, *operations: Op) -> list[Op]:
-    return [
-        ops.unshare(CLONE_NEWUSER | CLONE_NEWPID),
-        ops.signal("user namespace"),
-        ops.wait("mapped"),
-        ops.become_root(),
-        ops.clone_init(0),
-        *in_root(root, *operations),
-    ]
-
-
-def mapped(plan: list[Op]) -> InitProcess:
-    init = InitProcess(plan)
-    try:
-        init.until("user namespace")
-        Path(f"/proc/{init.pid}/uid_map").write_text("0 0 1000\n")
-        Path(f"/proc/{init.pid}/gid_map").write_text("0 0 1000\n")
-        init.signal("mapped")
-        return init.until("look")
-    except BaseException:
-        init.__exit__()
-        raise
 
 
 def test_all_of_it_in_a_user_namespace(root: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op, Slot
 from tests.native.init_process import (
+    CHECKOUT,
     MS_PRIVATE,
     MS_REC,
     MS_SHARED,
@@ -18,6 +21,7 @@ from tests.native.init_process import (
     NODEV,
     NOSUID,
     InitProcess,
+    Mount,
     error_of,
     in_root,
     looking_at,
@@ -54,19 +58,44 @@ def test_root_slot_is_good_after_the_swap(root: Path) -> None:
 
 
 def test_move_root(root: Path) -> None:
-    plan = in_root(root, *proc_and_sys(), ops.move_root(), swap=False)
-    with looking_at(plan) as init:
-        assert {"/", "/proc", "/sys"} <= set(init.mounts())
+    with looking_at(in_root(root, *proc_and_sys(), ops.move_root(), swap=False)) as init:
+        assert {"/", "/proc", "/sys"} == set(init.mounts())
         assert os.path.samefile(f"/proc/{init.pid}/root", root)
-        # nothing of procfs or sysfs but the container's own
-        lines = Path(f"/proc/{init.pid}/mountinfo").read_text().splitlines()
-        assert sorted(
-            line.split(" - ")[1].split()[0] for line in lines if " - proc " in line or " - sysfs " in line
-        ) == [
-            "proc",
-            "sysfs",
-        ]
         assert init.path("/proc/version").exists()
+
+
+# Run in the mount namespace in which pyrunc-init works, whose old root it can still see.
+LOOK_FROM_THE_OLD_ROOT = """
+import sys
+from pyrunc.plan import ops
+from tests.native.init_process import MS_PRIVATE, MS_REC, Slot, looking_at
+mountinfo = open("/proc/self/mountinfo")
+plan = [ops.set_propagation(MS_PRIVATE | MS_REC), ops.open_tree(Slot("root"), sys.argv[1], 1)]
+plan += [ops.attach_root(Slot("root")), ops.move_root(), ops.signal("look"), ops.wait("end")]
+with looking_at(plan):
+    print(mountinfo.read())
+"""
+
+
+@pytest.mark.parametrize("user_namespace", [False, True])
+def test_move_root_leaves_no_procfs_outside(root: Path, user_namespace: bool) -> None:
+    """It is detached, or covered where the mounts are locked because they came from above."""
+    seen = subprocess.check_output(
+        [
+            "unshare",
+            "-Urm" if user_namespace else "-m",
+            sys.executable,
+            "-c",
+            LOOK_FROM_THE_OLD_ROOT,
+            str(root),
+        ],
+        cwd=CHECKOUT,
+        text=True,
+    )
+    mounts = [Mount(line) for line in seen.splitlines() if line]
+    top = {mount.point: mount for mount in mounts}  # of several, the last one covers the others
+    assert not [point for point, mount in top.items() if mount.kind in ("proc", "sysfs")]
+    assert any(mount.kind in ("proc", "sysfs") for mount in mounts) == user_namespace
 
 
 def test_open_root(root: Path) -> None:
