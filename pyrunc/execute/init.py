@@ -22,7 +22,7 @@ from pyrunc.execute.conversation import (
     parse_message,
     render_message,
 )
-from pyrunc.execute.process import read_start_time, reap, send_signal, wait_gone
+from pyrunc.execute.process import read_stat, reap, send_signal, wait_gone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Init:
     pid, pidfd: first its own, after message PID the container process's.
     """
 
-    __slots__ = ("_listener", "_poll", "conversation", "first_pid", "pid", "pidfd", "socket", "start_time")
+    __slots__ = (
+        "_listener", "_poll", "conversation", "first_pid", "name", "pid", "pidfd", "socket", "start_time",
+    )  # fmt: skip
 
     def __init__(self, pid: int, pidfd: int, socket: Socket, listener: Callable[[Message], None]) -> None:
         self.pid = pid
@@ -63,7 +65,7 @@ class Init:
         self.pidfd = pidfd
         self.socket = socket
         self.conversation = Conversation()
-        self.start_time = 0
+        self.name, _, self.start_time = read_stat(pid)
         self._listener = listener
         self._poll = select.poll()
         self._poll.register(socket.fileno(), select.POLLIN)
@@ -96,6 +98,16 @@ class Init:
         """Wait until nobody is at the other end: the program was executed, or the process ended."""
         while not self.conversation.ended:
             self._step()
+
+    def wait_exec(self) -> None:
+        """Wait until the program was executed; InitEnded if the process ended before.
+
+        A dead process that was not reaped still has its name, which execve changes.
+        """
+        self.wait_end()
+        name, state, _ = read_stat(self.pid)
+        if state in (b"Z", b"X") and name == self.name:
+            raise InitEnded(self._reap_end())
 
     def poll_message(self) -> bool:
         """Take in one message if there is one; False if there was none."""
@@ -136,7 +148,7 @@ class Init:
         os.close(self.pidfd)
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
-        self.start_time = read_start_time(pid)
+        self.name, _, self.start_time = read_stat(pid)
         self._poll.register(self.pidfd, select.POLLIN)
 
     def _reap_end(self) -> int:
@@ -211,6 +223,4 @@ def start_init(
         theirs.close()
         os.close(program)
         os.close(plan)
-    init = Init(pid, pidfd, ours, listener)
-    init.start_time = read_start_time(pid)
-    return init
+    return Init(pid, pidfd, ours, listener)

@@ -23,20 +23,27 @@ DEADLINE = 10.0
 """Seconds that a killed process gets to vanish."""
 
 
-def read_start_time(pid: int) -> int:
-    """Field 22 of /proc/PID/stat (clock ticks after boot); 0 if there is no such living process."""
+def read_stat(pid: int) -> tuple[bytes, bytes, int]:
+    """Name, state and start time (field 22, clock ticks after boot) of a process; state X if it is gone."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return 0
+        return b"", b"X", 0
     try:
         content = os.read(fd, 4096)
     except ProcessLookupError:
-        return 0
+        return b"", b"X", 0
     finally:
         os.close(fd)
-    fields = content[content.rindex(b")") + 2 :].split()
-    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+    end = content.rindex(b")")
+    fields = content[end + 2 :].split()
+    return content[content.index(b"(") + 1 : end], fields[0], int(fields[19])
+
+
+def read_start_time(pid: int) -> int:
+    """The start time of a living process; 0 if there is none."""
+    _, state, start_time = read_stat(pid)
+    return 0 if state in (b"Z", b"X") else start_time
 
 
 def open_pidfd(pid: int, start_time: int) -> int:

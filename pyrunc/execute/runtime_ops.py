@@ -112,7 +112,7 @@ class Executor:
     def wait(self, name: str) -> None:
         """Wait for pyrunc-init; for `end` (or `exec`) until its program replaced it."""
         if name in ("end", "exec"):
-            self.started().wait_end()
+            self.started().wait_exec()
         else:
             self.started().wait(name)
 

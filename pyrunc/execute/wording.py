@@ -80,6 +80,9 @@ def explain_runtime(op: Op, error: OSError) -> PyruncError:
 
 
 def _path(op: Op) -> str:
+    """The path that the operation is about, if any."""
+    if op.name == "find_executable":
+        return ""
     for argument in op.args:
         if isinstance(argument, str) and argument.startswith("/"):
             return str(argument)

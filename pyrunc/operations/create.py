@@ -46,13 +46,15 @@ def create_container(context: Context, options: CreateOptions) -> Creation:
     """
     loaded = load_bundle(options.bundle)
     check_preserved(options.listen_fds + options.preserve_fds)
-    check_terminal(loaded.config, options)
+    check_terminal(loaded.config, options.detach, options.console_socket)
     entry = Store(context.root).create(options.id)
     creation = None
     try:
-        options.seccomp_program = compile_seccomp(loaded.config)
+        warnings: list[str] = []
+        options.seccomp_program = compile_seccomp(loaded.config, warnings)
         facts = probe_facts(loaded.config)
         plan = plan_create(loaded.config, facts, options)
+        plan.warnings += warnings
         tolerant = context.rootless == "true" or (
             context.rootless == "auto" and (facts.euid != 0 or facts.user_namespace)
         )
@@ -101,23 +103,30 @@ def check_preserved(count: int) -> None:
             raise UsageError(text, errno=error.errno or 0) from error
 
 
-def check_terminal(config: Config, options: CreateOptions) -> None:
+def check_terminal(config: Config, detach: bool, console_socket: str) -> None:
     """UsageError if a terminal is wanted and nobody takes it, or the other way round."""
     terminal = "process" in config and bool(config["process"].get("terminal"))
-    if terminal and options.detach and not options.console_socket:
+    if terminal and detach and not console_socket:
         raise UsageError("cannot allocate tty if pyrunc will detach without setting console socket")
-    if options.console_socket and not (terminal and options.detach):
+    if console_socket and not (terminal and detach):
         raise UsageError("cannot use console socket if pyrunc will not detach or allocate tty")
 
 
-def compile_seccomp(config: Config) -> bytes:
+def compile_seccomp(config: Config, warnings: list[str]) -> bytes:
     """The BPF program of the configuration's seccomp section; b"" without one."""
     section = config["linux"].get("seccomp") if "linux" in config else None
     if not section:
         return b""
     from pyrunc.execute.seccomp import compile_filter
 
-    program: bytes = compile_filter(section)
-    return program
+    return compile_filter(section, cache_directory(), warnings)
+
+
+def cache_directory() -> str | None:
+    """Where compiled filters are kept until the next boot; None if there is no good place."""
+    if os.geteuid() == 0:
+        return "/run/pyrunc.cache"
+    directory = os.environ.get("XDG_RUNTIME_DIR", "")
+    return f"{directory}/pyrunc.cache" if directory.startswith("/") else None
 
 

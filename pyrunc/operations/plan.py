@@ -28,7 +28,7 @@ def plan(
         no_pivot=no_pivot, no_new_keyring=no_new_keyring, preserve_fds=preserve_fds,
     )  # fmt: skip
     loaded = load_bundle(options.bundle)
-    options.seccomp_program = compile_seccomp(loaded.config)
+    options.seccomp_program = compile_seccomp(loaded.config, [])
     host = read_facts(facts) if facts else probe_facts(loaded.config)
     return plan_create(loaded.config, host, options)
 

@@ -142,6 +142,7 @@ def _settle(plan: Plan, process: Process, program: ProcessPlan, options: ExecOpt
         plan.runtime += [ops.wait("attributes"), *program.rlimits, ops.signal("limits")]
     plan.init += plan_domains(options.linux)
     plan.init += program.attributes
+    plan.init.append(ops.set_parent_death_signal(0))  # the program may outlive the runtime
     if program.seccomp_first:
         plan.init += seccomp
     plan.init += program.identity
