@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEADLINE = 10.0
-_WITHOUT_SWAP = (("memory.swap.max", "0"), ("memory.swap.max", "max"))  # true without swap, file or not
+_WITHOUT_SWAP = (  # true where there is no swap, whether there is a file or not
+    ("memory.swap.max", "0"),
+    ("memory.swap.max", "max"),
+    ("memory.memsw.limit_in_bytes", "-1"),
+)
 
 
 def read_file(path: str) -> str:

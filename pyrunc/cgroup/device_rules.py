@@ -1,9 +1,10 @@
 """Which devices a container may use: rules → v1 lines or a v2 eBPF program.
 
 Pure.  All is denied at first, then linux.resources.devices applies in the order
-listed, then the runtime's own rules: the default devices of the spec, ptmx and
-the pseudo-terminals, and making nodes of any device (which gives no access to
-it).  /dev/net/tun is not among them: a configuration that wants it lists it.
+listed, then (unless a rule allows everything) the runtime's own: the default
+devices of the spec, ptmx and the pseudo-terminals, and making nodes of any
+device, which gives no access to it.  /dev/net/tun is not among them: a
+configuration that wants it lists it.
 Spec: config-linux.md, "Allowed Device list".
 Kernel: cgroup-v1/devices.rst; struct bpf_cgroup_dev_ctx of linux/bpf.h.
 """

@@ -170,18 +170,20 @@ def parse_own_cgroups(text: str) -> dict[str, str]:
 def _find_conventional(hierarchies: dict[str, str]) -> dict[str, str]:
     """v1 hierarchies that are mounted below /sys/fs/cgroup under their own names."""
     mounts: dict[str, str] = {}
-    try:
-        below = os.stat(CGROUP_ROOT).st_dev
-    except OSError:
-        return mounts
+    below = _device(CGROUP_ROOT)
     for controller in hierarchies:
         directory = f"{CGROUP_ROOT}/{controller.removeprefix('name=') or 'unified'}"
-        try:  # a name of several ("cpu,cpuacct") has a symlink for each
-            if os.stat(directory).st_dev != below:
-                mounts[controller] = os.path.realpath(directory) if os.path.islink(directory) else directory
-        except OSError:
-            pass
+        if _device(directory) not in (0, below):  # a name of several ("cpu,cpuacct") has a symlink for each
+            mounts[controller] = os.path.realpath(directory) if os.path.islink(directory) else directory
     return mounts
+
+
+def _device(path: str) -> int:
+    """What the file system of `path` is on; 0 if there is no such path."""
+    try:
+        return os.stat(path).st_dev
+    except OSError:
+        return 0
 
 
 def _use_mountinfo(facts: Facts, hierarchies: dict[str, str]) -> None:
