@@ -24,6 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests import cgroups, rootfs
 from tests.base_config import base_config
 
@@ -375,6 +377,12 @@ class Box:
             for path in sorted(cgroups.find(name), key=len, reverse=True):
                 cgroups.remove(path)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def peer_differs(box: Box, **reasons: str) -> None:
+    """Expect the rest of the test to fail on the named peer: `peer_differs(box, runc="why")`."""
+    if box.runtime.name in reasons:
+        pytest.xfail(f"{box.runtime.name}: {reasons[box.runtime.name]}")
 
 
 def wait_until(condition: Any, seconds: float = DEADLINE, what: str = "the condition") -> None:
