@@ -58,19 +58,24 @@ _SAYS = {
     "exec": "end",
     "send_plan": "plan",
 }
+LISTENER = "fd:listener"
 _ENDS = ("exec", "end")  # the end of pyrunc-init ends a wait for either name
 
 
 class _Actor:
-    """One side of the simulation: its operations, the next one, what was said to it."""
+    """One side of the simulation: its operations, the next one, what was said to it.
 
-    __slots__ = ("heard", "name", "next", "ops")
+    answer: what the operation before waits for after it spoke.
+    """
+
+    __slots__ = ("answer", "heard", "name", "next", "ops")
 
     def __init__(self, name: str, ops: list[Op]) -> None:
         self.name = name
         self.ops = ops
         self.next = 0
         self.heard: list[str] = []
+        self.answer = ""
 
     def hears(self, what: str) -> bool:
         """Take `what` if it is the next thing said."""
@@ -103,6 +108,8 @@ def simulate(plan: Plan) -> list[tuple[str, int]]:
         if not moved:
             break
     for actor in (runtime, init):
+        if actor.answer:
+            raise PlanError(f"{actor.name} waits for ever for {actor.answer!r}")
         if actor.next < len(actor.ops):
             stuck = actor.ops[actor.next].name
             raise PlanError(f"{actor.name} waits for ever in {stuck} (operation {actor.next})")
@@ -113,8 +120,13 @@ def simulate(plan: Plan) -> list[tuple[str, int]]:
 
 def _advance(actor: _Actor, other: _Actor, order: list[tuple[str, int]]) -> bool:
     """Let `actor` do what it can; whether it did anything."""
-    start = actor.next
-    while actor.next < len(actor.ops):
+    start = actor.next, actor.answer
+    while actor.next < len(actor.ops) or actor.answer:
+        if actor.answer:
+            if not actor.hears(actor.answer):
+                break
+            actor.answer = ""
+            continue
         op = actor.ops[actor.next]
         awaited = _awaits(op)
         if awaited and not actor.hears(awaited):
@@ -122,9 +134,11 @@ def _advance(actor: _Actor, other: _Actor, order: list[tuple[str, int]]) -> bool
         said = _says(op)
         if said:
             other.heard.append(said)
+        if said == LISTENER:
+            actor.answer = "listener sent"
         order.append((actor.name, actor.next))
         actor.next += 1
-    return actor.next > start
+    return (actor.next, actor.answer) != start
 
 
 def _awaits(op: Op) -> str:
@@ -141,7 +155,7 @@ def _says(op: Op) -> str:
     if op.name == "send_fd":
         return f"fd:{op.args[0]!s}"
     if op.name == "load_seccomp" and op.args[2]:
-        return "fd:listener"
+        return LISTENER
     return _SAYS.get(op.name, "")
 
 
