@@ -131,10 +131,9 @@ int op_set_groups(struct context *context, const struct op *op)
 
     (void)context;
     while (*text) {
-        if (count == MOST_GROUPS || read_id(&text, &groups[count]) < 0)
+        if (count > 0 && *text++ != ' ')
             return -EINVAL;
-        count++;
-        if (*text && *text++ != ' ')
+        if (count == MOST_GROUPS || read_id(&text, &groups[count++]) < 0)
             return -EINVAL;
     }
     error = sys_call(SETGROUPS, count, groups);

@@ -53,8 +53,8 @@ OPERATORS = {
 }
 ARCHITECTURES = (
     "X86", "X86_64", "X32", "ARM", "AARCH64", "LOONGARCH64", "M68K", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL",
-    "MIPSEL64", "MIPSEL64N32", "PARISC", "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390", "S390X", "SH",
-    "SHEB",
+    "MIPSEL64", "MIPSEL64N32", "PARISC", "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390", "S390X",
+    "SH", "SHEB",
 )  # fmt: skip
 # pyrunc-init makes these calls after the filter is loaded and before anybody could answer for them.
 NEVER_NOTIFIED = ("write", "writev", "sendmsg", "recvfrom", "close")
