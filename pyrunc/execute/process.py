@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyrunc.state.record import Record
     from pyrunc.state.store import Entry
 
+LONGEST_POLL = 2_000_000_000  # ms
 DEADLINE = 10.0
 """Seconds that a killed process gets to vanish."""
 
@@ -79,7 +80,7 @@ def wait_gone(pidfd: int, seconds: float = DEADLINE) -> bool:
     poll.register(pidfd, select.POLLIN)
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
-        if poll.poll(int(left * 1000) + 1):
+        if poll.poll(min(int(left * 1000) + 1, LONGEST_POLL)):
             return True
     return False
 

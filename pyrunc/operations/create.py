@@ -74,6 +74,8 @@ def make_options(context: Context, id: str, bundle: str, **flags: str | int) -> 
     """The options that flags and environment give; paths become absolute."""
     check_id(id)
     options = CreateOptions(id, os.path.abspath(bundle or "."), f"{context.root}/{id}")
+    if not os.path.isdir(options.bundle):
+        raise UsageError(f"bundle {options.bundle}: no such file or directory", path=options.bundle)
     for name, value in flags.items():
         setattr(options, name, value)
     for name in ("pid_file", "console_socket", "pidfd_socket"):

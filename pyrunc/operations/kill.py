@@ -62,7 +62,7 @@ def parse_signal(text: str) -> int:
         if sign in name:
             base, _, offset = name.partition(sign)
             break
-    value = getattr(_signal, base, None) if base[3:].isalnum() else None
+    value = getattr(_signal, base, None) if base[3:].isalnum() and base.isascii() else None
     if isinstance(value, int) and not offset and base == name:
         return int(value)
     if isinstance(value, int) and base in ("SIGRTMIN", "SIGRTMAX") and offset.isdigit():

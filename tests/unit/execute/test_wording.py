@@ -1,0 +1,124 @@
+"""The words that engines parse are runc's; every failed operation has some."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from pyrunc.errors import HookError, HostError, OperationError
+from pyrunc.execute.conversation import ERROR, WARNING, Message
+from pyrunc.execute.wording import explain_end, explain_failure, explain_runtime, explain_warning
+from pyrunc.plan import ops
+from pyrunc.plan.ops import Op, Slot
+
+CONFIG: Any = {"mounts": [{"destination": "/x", "source": "/nonexist"}, {"destination": "/proc", "type": "proc"}]}
+START = "unable to start container process: "
+INIT = START + "error during container init: "
+
+CASES = {
+    "program missing": (
+        ops.find_executable("/nonexist", "/bin"), errno.ENOENT, "",
+        START + 'exec: "/nonexist": stat /nonexist: no such file or directory',
+    ),
+    "name not in PATH": (
+        ops.find_executable("nope", "/bin"), errno.ENOENT, "", START + 'exec: "nope": executable file not found in $PATH',
+    ),
+    "not executable": (
+        ops.find_executable("/etc/passwd", ""), errno.EACCES, "", START + 'exec: "/etc/passwd": permission denied',
+    ),
+    "bind source": (
+        ops.open_tree(Slot("source/0"), "/nonexist", 1).at("/mounts/0/source"), errno.ENOENT, "",
+        INIT + 'error mounting "/nonexist" to rootfs at "/x": stat /nonexist: no such file or directory',
+    ),
+    "mount": (
+        ops.new_mount(Slot("mount"), "proc", "proc", [], 0).at("/mounts/1"), errno.EPERM, "proc: Unknown parameter",
+        INIT + 'error mounting "proc" to rootfs at "/proc": new mount: proc: Unknown parameter: operation not permitted',
+    ),
+    "root": (
+        ops.open_tree(Slot("root"), "/nowhere", 1).at("/root/path"), errno.ENOENT, "",
+        "invalid rootfs: stat /nowhere: no such file or directory",
+    ),
+    "cwd": (
+        ops.change_directory("/nonexist"), errno.ENOENT, "",
+        START + 'chdir to cwd ("/nonexist") set in config.json failed: no such file or directory',
+    ),
+    "cwd under a file": (
+        ops.make_directory("/etc/passwd/x", 0o755).at("/process/cwd"), errno.ENOTDIR, "",
+        INIT + "make directory /etc/passwd/x: not a directory",
+    ),
+    "capabilities": (ops.set_capabilities(1, 1, 0), errno.EPERM, "", INIT + "unable to apply caps: operation not permitted"),
+    "exec format": (ops.exec(["/x"], []), errno.ENOEXEC, "", START + 'exec: "/x": exec format error'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_words(name: str) -> None:
+    op, number, detail, text = CASES[name]
+    error = explain_failure(op, Message(ERROR, error=number, text=detail), CONFIG)
+    assert error.text == text
+    assert (error.errno, error.pointer, error.step) == (number, op.pointer, op.name)
+
+
+def test_hook() -> None:
+    op = ops.run_hook("/bin/hook", [], [], 0, "").at("/hooks/createContainer/1")
+    error = explain_failure(op, Message(ERROR, error=errno.ECANCELED, text="exit status 1"), CONFIG)
+    assert isinstance(error, HookError)
+    assert error.text == INIT + "error running createContainer hook #1: exit status 1"
+
+
+def test_before_the_plan() -> None:
+    error = explain_failure(None, Message(ERROR, error=errno.EINVAL, text="plan: bad magic"), CONFIG)
+    assert "plan: bad magic" in error.text
+
+
+def test_rlimit() -> None:
+    error = explain_runtime(ops.set_rlimit(7, 1, 1), PermissionError(errno.EPERM, ""))
+    expected = "error setting rlimits for ready process: error setting rlimit type 7: operation not permitted"
+    assert error.text == INIT + expected
+
+
+@pytest.mark.parametrize("op", [ops.write_cgroup("memory", "memory.max", "1"), ops.make_cgroup("", "/x"), ops.join_cgroup()])
+def test_cgroup(op: Op) -> None:
+    error = explain_runtime(op, OSError(errno.EBUSY, "", "/sys/fs/cgroup/x"))
+    assert isinstance(error, HostError)
+    assert "device or resource busy" in error.text
+
+
+def test_oom() -> None:
+    error = explain_end(signal.SIGKILL, 1, "wait")
+    assert isinstance(error, HostError)
+    assert "memory limit" in error.text
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    {signal.SIGKILL: "killed by signal 9", 256: "ended with status 1", -1: "is gone"}.items(),
+)
+def test_end(status: int, words: str) -> None:
+    error = explain_end(status, 0, "wait")
+    assert isinstance(error, OperationError)
+    assert words in error.text
+
+
+def test_every_operation_has_words() -> None:
+    import inspect
+
+    for name, function in inspect.getmembers(ops, inspect.isfunction):
+        values: list[Any] = []
+        for parameter in inspect.signature(function).parameters.values():
+            kind = str(parameter.annotation)
+            values.append({"int": 1, "str": "/a", "bytes": b"", "list[str]": ["a"], "Slot": Slot("s")}[kind])
+        op = function(*values).at("/x")
+        text = explain_failure(op, Message(ERROR, error=errno.EIO), CONFIG).text
+        assert os.strerror(errno.EIO).lower() in text, name
+        assert explain_runtime(op, OSError(errno.EIO, "")).text
+        assert explain_warning(op, Message(WARNING, error=errno.EIO))
+
+
+def test_warning_names_capabilities() -> None:
+    text = explain_warning(ops.set_ambient(1), Message(WARNING, error=errno.EPERM, text="0x0000000000000021"))
+    assert text == "set ambient: CAP_CHOWN CAP_KILL: operation not permitted"
