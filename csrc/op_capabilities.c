@@ -101,6 +101,17 @@ int op_set_capabilities(struct context *context, const struct op *op)
     return error;
 }
 
+int op_raise_capabilities(struct context *context, const struct op *op)
+{
+    struct capabilities set;
+    int error = get_capabilities(&set);
+
+    (void)context;
+    (void)op;
+    set.effective = set.permitted;
+    return error < 0 ? error : put_capabilities(&set);
+}
+
 int op_set_ambient(struct context *context, const struct op *op)
 {
     uint64_t mask = (uint64_t)arg_int(op, 0), missing = 0;

@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 66
+#define PYRUNC_OP_COUNT 67
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -60,15 +60,16 @@
     X(54, set_user, "ii") \
     X(55, drop_bounding, "i") \
     X(56, set_capabilities, "iii") \
-    X(57, set_ambient, "i") \
-    X(58, set_no_new_privs, "") \
-    X(59, set_label, "fss") \
-    X(60, load_seccomp, "bii") \
-    X(61, find_home, "i") \
-    X(62, find_executable, "ss") \
-    X(63, run_hook, "sllis") \
-    X(64, await_start, "ff") \
-    X(65, close_fds, "i") \
-    X(66, exec, "ll")
+    X(57, raise_capabilities, "") \
+    X(58, set_ambient, "i") \
+    X(59, set_no_new_privs, "") \
+    X(60, set_label, "fss") \
+    X(61, load_seccomp, "bii") \
+    X(62, find_home, "i") \
+    X(63, find_executable, "ss") \
+    X(64, run_hook, "sllis") \
+    X(65, await_start, "ff") \
+    X(66, close_fds, "i") \
+    X(67, exec, "ll")
 
 #endif

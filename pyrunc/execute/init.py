@@ -128,10 +128,12 @@ class Init:
         ready = [fd for fd, _ in self._poll.poll()]
         if self.socket.fileno() in ready and self.poll_message():
             return
+        pid = self.pid
         if self.pidfd in ready:
             while not self.conversation.ended and self.poll_message():
                 pass
-            self.conversation.end()
+            if self.pid == pid:  # else stage 1 ended, as it should, and stage 2 is followed
+                self.conversation.end()
 
     def _take(self, message: Message, descriptors: list[int]) -> None:
         if message.kind in (TRACE, WARNING):

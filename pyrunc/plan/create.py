@@ -23,7 +23,15 @@ from pyrunc.plan.namespaces import (
 )
 from pyrunc.plan.ops import Op, Slot
 from pyrunc.plan.plan import Plan
-from pyrunc.plan.process import CONSOLE, exec_program, plan_domains, plan_keyring, plan_process, plan_terminal
+from pyrunc.plan.process import (
+    CONSOLE,
+    exec_program,
+    plan_domains,
+    plan_end,
+    plan_keyring,
+    plan_process,
+    plan_terminal,
+)
 from pyrunc.plan.restrictions import plan_restrictions, plan_sysctl
 from pyrunc.plan.rootfs import plan_attach, plan_readonly, plan_root_source, plan_swap
 from pyrunc.plan.seccomp import plan_seccomp
@@ -199,7 +207,7 @@ class _Story:
     def enter(self) -> None:
         """The container's root becomes the root; then what must not be changed any more is closed."""
         self._describe_process()
-        self.init += self._hooks("createContainer", "creating")
+        self.init += self._hooks("createContainer", "created")
         self.init += plan_swap(self.config, self.options.no_pivot)
         self.init += self.mounts.finish
         self.init += plan_sysctl(self.config)
@@ -236,12 +244,8 @@ class _Story:
                 self.runtime += [ops.wait("attributes"), *program.rlimits, ops.signal("limits")]
             self.init += plan_domains(self.section)
             self.init += program.attributes
-            if program.seccomp_first:
-                self.init += seccomp
             self.init += program.identity
-            self.init += program.program
-            if not program.seccomp_first:
-                self.init += seccomp
+            self.init += plan_end(program, seccomp)
         self.init.append(ops.await_start(START, REPLY))
         self.init += self._hooks("startContainer", "created")
         if program and self.process:

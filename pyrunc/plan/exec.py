@@ -16,6 +16,7 @@ from pyrunc.plan.process import (
     exec_program,
     plan_domains,
     plan_keyring,
+    plan_end,
     plan_process,
     plan_terminal,
 )
@@ -143,12 +144,8 @@ def _settle(plan: Plan, process: Process, program: ProcessPlan, options: ExecOpt
     plan.init += plan_domains(options.linux)
     plan.init += program.attributes
     plan.init.append(ops.set_parent_death_signal(0))  # the program may outlive the runtime
-    if program.seccomp_first:
-        plan.init += seccomp
     plan.init += program.identity
-    plan.init += program.program
-    if not program.seccomp_first:
-        plan.init += seccomp
+    plan.init += plan_end(program, seccomp)
     plan.init.append(exec_program(process, program))
     plan.runtime += listener
     if process.get("terminal"):

@@ -405,6 +405,11 @@ def set_capabilities(effective: int, permitted: int, inheritable: int) -> Op:
     return Op("set_capabilities", effective, permitted, inheritable)
 
 
+def raise_capabilities() -> Op:
+    """capset(2): effective = permitted, as set_user clears the effective set (for load_seccomp)."""
+    return Op("raise_capabilities")
+
+
 def set_ambient(mask: int) -> Op:
     """PR_CAP_AMBIENT clear, then raise one by one; one that cannot be raised is a warning."""
     return Op("set_ambient", mask)

@@ -32,18 +32,18 @@ IO_CLASSES = {
 class ProcessPlan:
     """One process's operations.
 
-    rlimits: for the runtime; attributes: with all rights; identity: from here
-    on rights are lost; program: as the program's user; environment: the
-    program's variables.
+    rlimits: for the runtime; attributes: with all rights; identity: becoming the
+    program's user and finding the program as that user; capabilities: from here on
+    rights are lost; environment: the program's variables.
     """
 
-    __slots__ = ("attributes", "environment", "identity", "program", "rlimits", "seccomp_first")
+    __slots__ = ("attributes", "capabilities", "environment", "identity", "rlimits", "seccomp_first")
 
     def __init__(self) -> None:
         self.rlimits: list[Op] = []
         self.attributes: list[Op] = []
         self.identity: list[Op] = []
-        self.program: list[Op] = []
+        self.capabilities: list[Op] = []
         self.environment: list[str] = []
         self.seccomp_first = False
 
@@ -81,7 +81,6 @@ def plan_process(
         *plan_bounding(masks, POINTER + "/capabilities"),
         ops.set_groups(groups).at(POINTER + "/user/additionalGids"),
         ops.set_user(uid, user["gid"]).at(POINTER + "/user"),
-        *plan_capabilities(masks, POINTER + "/capabilities"),
         ops.set_umask(user.get("umask", facts.umask)).at(POINTER + "/user/umask"),
     ]
     args = process.get("args") or []
@@ -89,8 +88,20 @@ def plan_process(
         raise SpecError("the process has no program to run", pointer=POINTER + "/args")
     path = environment.get("PATH")
     search = DEFAULT_PATH if path is None else path
-    plan.program = [ops.find_executable(args[0], search).at(POINTER + "/args")]
+    plan.identity.append(ops.find_executable(args[0], search).at(POINTER + "/args"))
+    plan.capabilities = plan_capabilities(masks, POINTER + "/capabilities")
     return plan
+
+
+def plan_end(plan: ProcessPlan, seccomp: list[Op]) -> list[Op]:
+    """What takes rights away, and the filter, behind which only the fewest system calls are left to do.
+
+    Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes before the
+    capabilities go; with it, it comes last.
+    """
+    if not seccomp or not plan.seccomp_first:
+        return [*plan.capabilities, *seccomp]
+    return [ops.raise_capabilities().at(seccomp[0].pointer), *seccomp, *plan.capabilities]
 
 
 def exec_program(process: Process, plan: ProcessPlan) -> Op:
