@@ -128,12 +128,16 @@ class Init:
         ready = [fd for fd, _ in self._poll.poll()]
         if self.socket.fileno() in ready and self.poll_message():
             return
-        pid = self.pid
-        if self.pidfd in ready:
-            while not self.conversation.ended and self.poll_message():
-                pass
-            if self.pid == pid:  # else stage 1 ended, as it should, and stage 2 is followed
-                self.conversation.end()
+        if self.pidfd not in ready:
+            return
+        if self.pid == self.first_pid:
+            # Stage 1 may end before stage 2, which shares its memory, says who it is.
+            # If there is no stage 2, nobody holds the other end and the socket says so.
+            self._poll.unregister(self.pidfd)
+            return
+        while not self.conversation.ended and self.poll_message():
+            pass
+        self.conversation.end()
 
     def _take(self, message: Message, descriptors: list[int]) -> None:
         if message.kind in (TRACE, WARNING):
@@ -146,7 +150,10 @@ class Init:
 
     def _follow(self, pid: int) -> None:
         """The container's process is `pid` from here on: our child, so nobody else gets the number."""
-        self._poll.unregister(self.pidfd)
+        try:
+            self._poll.unregister(self.pidfd)
+        except KeyError:
+            pass  # stage 1 had ended before
         os.close(self.pidfd)
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
