@@ -132,6 +132,8 @@ def parse_pattern(pattern: str) -> tuple[tuple[Step, ...], bool]:
 def parse_atom(pattern: str, at: int) -> tuple[str, bool, int]:
     """The characters of one atom, whether they are excluded, and where it ends."""
     if pattern[at] == "\\":
+        if pattern[at + 1].isalnum():
+            raise SystemExit(f"escape not understood: {pattern}")
         return pattern[at + 1], False, at + 2
     if pattern[at] != "[":
         if pattern[at] in "()|?{}*+.$":

@@ -7,12 +7,13 @@ verdict (`schema`, `rules`).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pyrunc.cores import render_json
 from pyrunc.errors import SpecError
 from pyrunc.spec import schema_table
-from pyrunc.spec.position import find_constant, find_line, split
+from pyrunc.spec.position import find_constant, find_line, find_offset, split
 from pyrunc.spec.rules import ROOTS, check_rules, nest
 from pyrunc.spec.schema import escape, first_violation
 from pyrunc.spec.schema_document import DOCUMENT, KINDS
@@ -33,9 +34,9 @@ def explain(value: Any, text: bytes, path: str, kind: str) -> list[SpecError]:
         if not any(pointer.startswith(other) or other.startswith(pointer) for other in wrong):
             found.append(SpecError(error.text, pointer=pointer))
     source = text.decode()
-    located = [(find_line(source, error.pointer), error) for error in found]
+    located = [(find_offset(source, error.pointer), error) for error in found]
     located.sort(key=lambda pair: pair[0])
-    return [_located(error, path, line) for line, error in located]
+    return [_located(error, path, source.count("\n", 0, offset) + 1) for offset, error in located]
 
 
 def _located(error: SpecError, path: str, line: int) -> SpecError:
@@ -118,11 +119,24 @@ def _describe(
         if missing:
             return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing{place}"
     if keyword == "propertyNames" or (not keyword and isinstance(found, dict) and "propertyNames" in schema):
-        return f"found the key {show(argument)}; allowed: {_allowed(schema['propertyNames'])}{place}"
+        key = argument if keyword else _bad_key(found, schema["propertyNames"])
+        return f"found the key {show(key)}; allowed: {_allowed(schema['propertyNames'])}{place}"
     text = f"found {show(found)}; allowed: {_allowed(schema)}"
     if "x-message" in schema:
         text = f"{schema['x-message'].replace('<found>', show(found))}; allowed: {_allowed(schema)}"
     return text + place
+
+
+def _bad_key(found: dict[str, Any], names: dict[str, Any]) -> str:
+    """The first key that is not as `propertyNames` says."""
+    for key in found:
+        if (
+            key not in names.get("enum", (key,))
+            or len(key) < names.get("minLength", 0)
+            or not re.search(names.get("pattern", ""), key)
+        ):
+            return key
+    return ""
 
 
 def _allowed(schema: dict[str, Any]) -> str:

@@ -11,17 +11,22 @@ _decode = JSONDecoder(strict=False).raw_decode
 
 
 def find_line(text: str, pointer: str) -> int:
-    """The line, from 1, of the value that a JSON pointer leads to, or of its innermost parent that exists.
+    """The line, from 1, of `find_offset`."""
+    return text.count("\n", 0, find_offset(text, pointer)) + 1
 
-    For a property of an object it is the line of its name.  `text` is valid JSON.
+
+def find_offset(text: str, pointer: str) -> int:
+    """Where the value that a JSON pointer leads to begins, or its innermost parent that exists.
+
+    For a property of an object that is its name.  `text` is valid JSON.
     """
-    at = line_at = _skip(text, 0)
+    at = offset = _skip(text, 0)
     for name in split(pointer):
         found = _in_object(text, at, name) if text[at] == "{" else _in_array(text, at, name)
         if found is None:
             break
-        line_at, at = found
-    return text.count("\n", 0, line_at) + 1
+        offset, at = found
+    return offset
 
 
 def find_constant(text: str) -> int:

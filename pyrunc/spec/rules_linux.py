@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from pyrunc.spec.rules import Found, Rule
 
 MAXIMUM_ERRNO = 4095
+LAST_NUMBER = 65535  # no kernel has as many CPUs or memory nodes
 MAXIMUM_MAPPINGS = 340  # lines of /proc/PID/uid_map since Linux 4.15
-MAXIMUM_ID = 1 << 32
+LAST_ID = (1 << 32) - 2  # the next one, (uid_t) -1, means "unchanged"
 FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
 IPC_SYSCTLS = (
     "msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced",
@@ -40,7 +41,7 @@ def namespaces(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
 def host_names(value: str, config: dict[str, Any]) -> Found:
     """Without a UTS namespace the host's own name would change."""
     if value and not has_namespace(config, "uts"):
-        yield "", f'setting "{value}" needs a uts namespace; it would change the host otherwise'
+        yield "", f'setting "{value}" needs a namespace of type uts; it would change the host otherwise'
 
 
 def id_mappings(value: dict[str, Any], config: dict[str, Any]) -> Found:
@@ -58,15 +59,15 @@ def id_mappings(value: dict[str, Any], config: dict[str, Any]) -> Found:
 
 
 def mappings(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
-    """Ranges that end below 2^32, do not overlap, and are few enough for the kernel."""
+    """Ranges of valid ids that do not overlap, and are few enough for the kernel."""
     if len(value) > MAXIMUM_MAPPINGS:
         yield "", f"{len(value)} mappings; the kernel takes at most {MAXIMUM_MAPPINGS}"
     for side in ("containerID", "hostID"):
         ends = 0
         ranges = sorted((entry[side], entry["size"], index) for index, entry in enumerate(value))
         for first, size, index in ranges:
-            if first + size > MAXIMUM_ID:
-                yield f"/{index}/size", f"{side} {first} and size {size} pass the last id, {MAXIMUM_ID - 1}"
+            if first + size - 1 > LAST_ID:
+                yield f"/{index}/size", f"{side} {first} and size {size} pass the last id, {LAST_ID}"
             if first < ends:
                 yield f"/{index}/{side}", f"{side} {first} overlaps another mapping"
             ends = max(ends, first + size)
@@ -99,7 +100,8 @@ def sysctls(value: dict[str, str], config: dict[str, Any]) -> Found:
         if not kind:
             yield below, f'sysctl "{name}" is not in a separate kernel namespace'
         elif not has_namespace(config, kind):
-            yield below, f'sysctl "{name}" needs a {kind} namespace; it would change the host otherwise'
+            text = f'sysctl "{name}" needs a namespace of type {kind}; it would change the host otherwise'
+            yield below, text
 
 
 def sysctl_path(name: str) -> str:
@@ -260,16 +262,17 @@ def number_list(value: dict[str, Any], name: str) -> Found:
 def number_ranges(text: str) -> list[tuple[int, int]]:
     """The ranges (first, last) of a list such as "0-3,7"; blanks around numbers are allowed, "" is empty.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, and for numbers above LAST_NUMBER.
     """
     ranges = []
     for part in text.split(",") if text.strip(" ") else ():
         first, dash, last = part.strip(" ").partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or len(part) > 20:
+        last = last if dash else first
+        if not (text.isascii() and first.isdecimal() and last.isdecimal()):
             raise ValueError(text)
-        ranges.append((int(first), int(last) if dash else int(first)))
-        if ranges[-1][0] > ranges[-1][1]:
+        if not int(first) <= int(last) <= LAST_NUMBER:
             raise ValueError(text)
+        ranges.append((int(first), int(last)))
     return ranges
 
 

@@ -1,0 +1,134 @@
+"""Reading documents: missing and unreadable files, other kinds of documents, where errors point."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from pyrunc.errors import SpecError
+from pyrunc.spec import load
+from pyrunc.spec.position import find_constant, find_line
+
+PROCESS = {"cwd": "/", "args": ["sh"], "user": {"uid": 0, "gid": 0}}
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(SpecError, match=r"^JSON specification file config\.json not found in ") as caught:
+        load.load_bundle(str(tmp_path))
+    assert caught.value.path == str(tmp_path / "config.json")
+    assert [error.text for error in load.validate_bundle(str(tmp_path))] == [caught.value.text]
+
+
+def test_missing_file_of_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError, match=r"^JSON specification file config\.json not found in \.$"):
+        load.load_bundle("")
+
+
+def test_unreadable_files(tmp_path):
+    (tmp_path / "config.json").mkdir()
+    with pytest.raises(SpecError, match=r"^cannot read .*/config\.json: is a directory$"):
+        load.load_bundle(str(tmp_path))
+    with pytest.raises(SpecError, match=r"^cannot read .*: not a directory$"):
+        load.load_bundle("/dev/null")
+    with pytest.raises(SpecError, match=r"^cannot read .*: embedded null byte$"):
+        load.load_bundle("a\0b")
+
+
+def test_other_name(tmp_path):
+    (tmp_path / "other.json").write_text('{"ociVersion": "1.0.0", "root": {"path": "x"}}')
+    assert load.load_bundle(str(tmp_path), "other.json").config["root"] == {"path": "x"}
+
+
+def test_a_pipe_is_read_to_its_end():
+    read, write = os.pipe()
+    os.write(write, json.dumps(PROCESS).encode())
+    os.close(write)
+    assert load.load_process(f"/dev/fd/{read}") == PROCESS
+    os.close(read)
+
+
+def test_deep_nesting(tmp_path):
+    (tmp_path / "config.json").write_text('{"x": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    with pytest.raises(SpecError, match="not valid JSON"):
+        load.load_bundle(str(tmp_path))
+
+
+def test_endless_integer(tmp_path):
+    (tmp_path / "config.json").write_text('{\n "ociVersion": ' + "1" * 5000 + "}")
+    with pytest.raises(SpecError, match=r"config\.json:2:16: not valid JSON"):
+        load.load_bundle(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "text"),
+    [
+        ({"cwd": "x"}, "/cwd", 'process:1: /cwd: found "x"; allowed: an absolute path (config.md#process)'),
+        ({"args": None}, "/args", "process:1: /args: found null; allowed: a list of at least one string (config.md#process)"),
+        (
+            {"rlimits": [{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}]},
+            "/rlimits/0/soft",
+            "process:1: /rlimits/0/soft: soft limit 2 is above the hard limit 1 (config.md#posix-process)",
+        ),
+    ],
+)
+def test_bad_process(change, pointer, text):
+    with pytest.raises(SpecError) as caught:
+        load.load_process(json.dumps({**PROCESS, **change}).encode())
+    assert (caught.value.pointer, caught.value.text) == (pointer, text)
+
+
+def test_bad_resources():
+    with pytest.raises(SpecError) as caught:
+        load.load_resources(b'{"memory": {"limit": 2, "swap": 1}, "pids": {"limit": "x"}}')
+    assert [error.pointer for error in caught.value.violations] == ["/memory/swap", "/pids/limit"]
+
+
+def test_explanations_without_jsonschema(tmp_path, monkeypatch):
+    """Then the interpreter's first violation is explained, in the same words."""
+    config = {"ociVersion": "1.0.0", "root": {"path": "x"}, "process": PROCESS}
+    wrong = [
+        {**config, "process": {**PROCESS, "cwd": "x"}},
+        {**config, "process": {"args": ["sh"]}},
+        {**config, "linux": {"namespaces": [{"type": "bogus"}]}},
+        {**config, "linux": {"timeOffsets": {"tai": {}}}},
+    ]
+    for value in wrong:
+        (tmp_path / "config.json").write_text(json.dumps(value))
+        (with_jsonschema,) = load.validate_bundle(str(tmp_path))
+        with monkeypatch.context() as patch:
+            patch.setitem(__import__("sys").modules, "pyrunc.spec.json_schema", None)
+            (without,) = load.validate_bundle(str(tmp_path))
+        assert without.text == with_jsonschema.text
+
+
+TEXT = """{
+  "a": [
+    1, {"b":
+      2},
+    "{]"
+  ],
+  "c/d": {"~": null}, "a\\u0062": 5,
+  "twice": 1,
+  "twice": {"x": 1
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("pointer", "line"),
+    [
+        ("", 1), ("/a", 2), ("/a/0", 3), ("/a/1", 3), ("/a/1/b", 3), ("/a/2", 5), ("/c~1d", 7), ("/c~1d/~0", 7),
+        ("/ab", 7), ("/twice", 9), ("/twice/x", 9), ("/missing", 1), ("/a/7", 2), ("/a/1/missing", 3), ("/a/x", 2),
+    ],
+)
+def test_find_line(pointer, line):
+    assert find_line(TEXT, pointer) == line
+
+
+def test_find_constant():
+    assert find_constant('{"NaN": "-Infinity", "x": -Infinity}') == 26
+    assert find_constant('{"a": "\\"NaN"}') == 0
