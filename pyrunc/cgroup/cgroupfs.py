@@ -9,7 +9,6 @@ again after a pause that grows to 8 ms.  Every wait ends after DEADLINE.
 from __future__ import annotations
 
 import os
-import select
 import time
 from errno import EBUSY, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEADLINE = 10.0
+MARK = "user.pyrunc.made"  # extended attribute of cgroups made on the way to a container's
 _WITHOUT_SWAP = (  # true where there is no swap, whether there is a file or not
     ("memory.swap.max", "0"),
     ("memory.swap.max", "max"),
@@ -86,22 +86,40 @@ def read_processes(path: str) -> list[int]:
     return sorted(pids)
 
 
-def make_directories(path: str, made: list[str]) -> bool:
-    """Make a directory and its parents; False if it was there. New ones are added to `made`.
+def make_directory(path: str) -> bool:
+    """Make a cgroup and those above it; False if it was there.
 
-    Another container's end may remove a parent in between: try again.
+    Those above are marked, for whoever leaves them empty to remove.  That may
+    happen in between: try again.
     """
-    for _ in range(20):
+    for _ in range(50):
         try:
             os.mkdir(path, 0o755)
+            return True
         except FileExistsError:
             return False
         except FileNotFoundError:
-            make_directories(os.path.dirname(path), made)
-        else:
-            made.append(path)
-            return True
+            parent = os.path.dirname(path)
+            if make_directory(parent):
+                _mark(parent)
     raise OSError(ENOENT, os.strerror(ENOENT), path)
+
+
+def _mark(path: str) -> None:
+    try:
+        os.setxattr(path, MARK, b"1")
+    except OSError:  # removed by another already; or stays, which harms nobody
+        pass
+
+
+def remove_marked(path: str) -> None:
+    """Remove this cgroup and those above it as far as they are empty and bear our mark."""
+    try:
+        while os.getxattr(path, MARK):
+            os.rmdir(path)
+            path = os.path.dirname(path)
+    except OSError:  # not ours (ENODATA), in use (EBUSY), or gone
+        pass
 
 
 class CgroupFiles:
@@ -135,11 +153,19 @@ class CgroupFiles:
         if path in made:  # hierarchies of several controllers
             return
         try:
-            if not make_directories(path, made):
+            if make_directory(path):
+                made.append(path)
+            else:
                 self._refuse_used(path)
-        finally:
-            self.saved["made"] = made
-        self._prepare(controller, path)
+            self._prepare(controller, path)
+        except (OSError, HostError):
+            self._forget_others()
+            raise
+
+    def _forget_others(self) -> None:
+        """Keep only what was made here: processes in the rest are another container's, not ours to kill."""
+        for controller in [name for name, path in self.paths.items() if path not in self.saved["made"]]:
+            del self.paths[controller]
 
     def _prepare(self, controller: str, path: str) -> None:
         """What the version does with a new directory before a process comes in."""
@@ -190,20 +216,28 @@ class CgroupFiles:
         return read_processes(path) if path else []
 
     def remove(self) -> None:
-        """Remove what was made here, and all below it."""
-        deadline = time.monotonic() + DEADLINE
-        leaves = list(dict.fromkeys(self.paths.values()))
-        made: list[str] = leaves if self.saved["made"] is None else self.saved["made"]
-        for path in leaves:
-            if path in made:
-                self._remove_tree(path, deadline)
-        for path in reversed([path for path in made if path not in leaves]):
-            try:
-                os.rmdir(path)
-            except OSError as error:  # others are in there: theirs now
-                if error.errno not in (ENOENT, EBUSY, ENOTEMPTY):
-                    raise
+        """Remove what was made here, and all below it.
+
+        If it is not known what was made here, nothing that is in use was.
+        """
+        began = time.monotonic()
+        made: list[str] | None = self.saved["made"]
+        for path in dict.fromkeys(self.paths.values()):
+            if made is None and not self._is_left(path, began + 1):
+                continue
+            if made is None or path in made:
+                self._remove_tree(path, began + DEADLINE)
+                remove_marked(os.path.dirname(path))
         self.saved["made"] = []
+
+    def _is_left(self, path: str, deadline: float) -> bool:
+        """Whether the processes leave by themselves, as our init does when its runtime is gone."""
+        pause = 0.0005
+        while read_processes(path):
+            if time.monotonic() > deadline:
+                return False
+            pause = self._wait_for_end(path, deadline, pause)
+        return True
 
     def _remove_tree(self, path: str, deadline: float) -> None:
         pause = 0.0005
@@ -225,12 +259,12 @@ class CgroupFiles:
 
     def _wait_for_end(self, path: str, deadline: float, pause: float) -> float:
         """Wait for a change that may make the directory removable; returns the next pause."""
+        from pyrunc.cgroup.processes import wait_any, wait_event
+
         events = self.paths.get("", "")
         if events and wait_event(events, "populated", 0, deadline, once=True):
             return pause
         if pids := read_processes(path):
-            from pyrunc.cgroup.kill import wait_any
-
             wait_any(pids, deadline)
             return pause
         time.sleep(pause)  # the last one is listed no more but not yet taken off
@@ -244,30 +278,3 @@ def remove_directories(path: str) -> None:
             os.rmdir(directory)
         except FileNotFoundError:
             pass
-
-
-def wait_event(path: str, key: str, value: int, deadline: float, once: bool = False) -> bool:
-    """Wait until cgroup.events of a v2 cgroup says `key value`; False: at the deadline, or it is gone.
-
-    once: True after the next change of the file too, and False at once if the value is there already.
-    """
-    try:
-        fd = os.open(f"{path}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    poll = select.poll()
-    poll.register(fd, select.POLLPRI)
-    wanted, changed = f"{key} {value}", False
-    try:
-        while wanted not in os.pread(fd, 4096, 0).decode().splitlines():
-            left = deadline - time.monotonic()
-            if left <= 0 or (once and changed):
-                return changed
-            changed = bool(poll.poll(int(left * 1000) + 1))
-        return changed or not once
-    except OSError as error:
-        if error.errno == ENODEV:
-            return False
-        raise
-    finally:
-        os.close(fd)

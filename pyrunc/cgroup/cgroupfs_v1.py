@@ -33,7 +33,9 @@ class SplitCgroup(CgroupFiles):
 
     def kill(self) -> None:
         """SIGKILL all; frozen processes are thawed, they would not notice."""
-        from pyrunc.cgroup.kill import kill_all
+        if self.saved["made"] is None:  # nothing of ours was started, see `remove`
+            return
+        from pyrunc.cgroup.processes import kill_all
 
         kill_all(self.procs, self._wake, time.monotonic() + DEADLINE)
 

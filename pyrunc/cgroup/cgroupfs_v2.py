@@ -6,7 +6,7 @@ import os
 import time
 from errno import EACCES, EBUSY, ENOENT, EPERM, EROFS
 
-from pyrunc.cgroup.cgroupfs import DEADLINE, CgroupFiles, read_file, read_flat, wait_event, write_file
+from pyrunc.cgroup.cgroupfs import DEADLINE, CgroupFiles, read_file, read_flat, write_file
 from pyrunc.errors import HostError
 
 DELEGATED = (
@@ -88,12 +88,14 @@ class UnifiedCgroup(CgroupFiles):
 
     def kill(self) -> None:
         """cgroup.kill, and wait for the event; kernels before 5.14 get signals."""
+        if self.saved["made"] is None or not self.paths:  # nothing of ours was started, see `remove`
+            return
+        from pyrunc.cgroup.processes import kill_all, wait_event
+
         deadline = time.monotonic() + DEADLINE
         try:
             write_file(f"{self._path}/cgroup.kill", "1")
         except FileNotFoundError:
-            from pyrunc.cgroup.kill import kill_all
-
             kill_all(self.procs, lambda: None, deadline)
             return
         if not wait_event(self._path, "populated", 0, deadline) and (left := self.procs()):
@@ -110,6 +112,8 @@ class UnifiedCgroup(CgroupFiles):
         self._set_frozen(0)
 
     def _set_frozen(self, value: int) -> None:
+        from pyrunc.cgroup.processes import wait_event
+
         write_file(f"{self._path}/cgroup.freeze", str(value))
         if not wait_event(self._path, "frozen", value, time.monotonic() + DEADLINE):
             if value:

@@ -2,8 +2,8 @@
 
 The saved form in a container's record is a JSON object:
 driver ("cgroupfs" or "none"), version (1 or 2), paths (controller → directory,
-v2 and the unified hierarchy of a hybrid host under ""), made (the directories
-that this container's creation made, in order; null until that is known).
+v2 and the unified hierarchy of a hybrid host under ""), made (those of the
+directories that were not there before; null until that is known).
 A driver keeps the object that it was opened with up to date.
 """
 

@@ -97,10 +97,11 @@ def _limits(resources: Mapping[str, Any], facts: Facts) -> list[Limit]:
     return limits
 
 
-def _why_none(facts: Facts, paths: dict[str, str]) -> str:
+def _why_none(facts: Facts, paths: dict[str, str], controller: str = "") -> str:
     if not paths:
         return "no cgroup hierarchy is mounted"
-    return f"cgroups cannot be made in {next(iter(paths.values()))} as uid {facts.euid}"
+    path = paths.get(controller) or next(iter(paths.values()))
+    return f"the cgroup {path} cannot be made as uid {facts.euid}"
 
 
 def _check_controllers(
@@ -114,7 +115,7 @@ def _check_controllers(
             raise HostError(f"cannot set {file}: cgroups are disabled", pointer=limit.pointer)
         known = not name or name in facts.cgroup_controllers if unified else name in paths
         if ("" if unified else name) not in usable and (known or unified):
-            raise HostError(f"cannot set {file}: {_why_none(facts, paths)}", pointer=limit.pointer)
+            raise HostError(f"cannot set {file}: {_why_none(facts, paths, name)}", pointer=limit.pointer)
         if not known:
             raise HostError(
                 f"cannot set {file}: this host has no cgroup controller `{name}`"

@@ -94,7 +94,7 @@ def test_made_and_removed_everywhere(make: Any) -> None:
     assert set(made.saved["paths"]) == set(made.facts.cgroup_mounts)
     for path in made.saved["paths"].values():
         assert os.path.isdir(path)
-        assert path in made.saved["made"] and os.path.dirname(path) in made.saved["made"]
+        assert path in made.saved["made"]
     json.dumps(made.saved)
     made.cgroup.remove()
     for path in made.saved["paths"].values():
@@ -109,12 +109,33 @@ def test_removed_by_another_process_from_the_record(make: Any) -> None:
     assert not any(os.path.exists(path) for path in made.saved["paths"].values())
 
 
-def test_record_of_a_killed_create_removes_the_leaf_only(make: Any) -> None:
+def test_record_of_a_killed_create_is_enough(make: Any) -> None:
     made = make().carry_out()
     crashed = json.loads(json.dumps(made.saved)) | {"made": None}
     open_cgroup(crashed).remove()
-    path = made.cgroup._process_path() or next(iter(made.saved["paths"].values()))
-    assert not os.path.exists(path) and os.path.exists(os.path.dirname(path))
+    assert not any(os.path.exists(os.path.dirname(path)) for path in made.saved["paths"].values())
+
+
+def test_last_one_removes_what_is_above(make: Any) -> None:
+    first, second = make(), make()
+    for controller, path in second.saved["paths"].items():
+        second.saved["paths"][controller] = os.path.join(os.path.dirname(path), "other")
+    first.cgroup.make()
+    second.cgroup.make()
+    first.cgroup.remove()
+    assert all(os.path.exists(path) for path in second.saved["paths"].values())
+    second.cgroup.remove()
+    assert not any(os.path.exists(os.path.dirname(path)) for path in second.saved["paths"].values())
+
+
+def test_what_others_made_above_stays(make: Any) -> None:
+    made = make()
+    parents = [os.path.dirname(path) for path in made.saved["paths"].values()]
+    for parent in parents:
+        os.mkdir(parent)
+    made.carry_out().cgroup.remove()
+    for parent in parents:
+        os.rmdir(parent)
 
 
 def test_processes_are_listed_killed_and_awaited(make: Any) -> None:
@@ -186,6 +207,52 @@ def test_cgroup_in_use_is_refused(make: Any) -> None:
     with pytest.raises(HostError, match=r"container's cgroup is not empty: 1 process\(es\) found"):
         make().carry_out()
     assert made.processes[0].poll() is None
+
+
+def test_undo_and_delete_leave_another_containers_cgroup_alone(make: Any) -> None:
+    made = make().carry_out()
+    process = made.run("/bin/sleep", "100")
+    below = Path(made.cgroup._process_path(), "below")
+    below.mkdir()
+    second = make()
+    crashed = json.loads(json.dumps(second.saved))
+    with pytest.raises(HostError):
+        second.carry_out()
+    for cgroup in (second.cgroup, open_cgroup(crashed)):
+        cgroup.kill()
+        cgroup.remove()
+    assert process.poll() is None and below.is_dir()
+
+
+def test_delete_after_a_crash_waits_for_our_dying_init(make: Any) -> None:
+    made = make().carry_out()
+    process = made.run("/bin/sleep", "0.2")
+    crashed = open_cgroup(json.loads(json.dumps(made.saved)) | {"made": None})
+    crashed.kill()
+    crashed.remove()
+    assert process.wait(1) == 0
+    assert not any(os.path.exists(path) for path in made.saved["paths"].values())
+
+
+def test_undo_removes_what_was_made_before_the_refusal(make: Any) -> None:
+    made = make()
+    *before, last = made.saved["paths"].values()
+    os.makedirs(last)
+    process = subprocess.Popen(["/bin/sleep", "100"])
+    Path(last, "cgroup.procs").write_text(str(process.pid))
+    try:
+        with pytest.raises(HostError, match="not empty"):
+            made.carry_out()
+        assert all(os.path.exists(path) for path in before)
+        made.cgroup.kill()
+        made.cgroup.remove()
+        assert not any(os.path.exists(path) for path in before)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+        os.rmdir(last)
+        os.rmdir(os.path.dirname(last))
 
 
 def test_frozen_cgroup_is_refused(make: Any) -> None:

@@ -89,13 +89,15 @@ def test_undelegated_goes_on_without_and_warns() -> None:
     config = {"linux": {"resources": {"devices": [{"allow": False}]}}}
     assert plan_cgroups(config, facts("v2-userns-undelegated"), "id", warnings) == []
     assert warnings == [
-        "cgroups cannot be made in /sys/fs/cgroup/user.slice/user-1000.slice/id as uid 0: "
+        "the cgroup /sys/fs/cgroup/user.slice/user-1000.slice/id cannot be made as uid 0: "
         "the container stays in the cgroup of its creator"
     ]
 
 
 def test_undelegated_refuses_limits() -> None:
-    with pytest.raises(HostError, match=r"cannot set memory\.max: cgroups cannot be made in") as caught:
+    with pytest.raises(
+        HostError, match=r"cannot set memory\.max: the cgroup /sys/fs/cgroup/p/c cannot be made as uid 0"
+    ) as caught:
         plan("v2-userns-undelegated", {"memory": {"limit": 5}})
     assert caught.value.pointer == "/linux/resources/memory/limit"
 

@@ -1,10 +1,15 @@
-"""Killing the processes of a cgroup one by one, for kernels without cgroup.kill (v1; v2 before 5.14)."""
+"""The ends of a cgroup's processes: bringing them about, and waiting for them.
+
+One by one, for kernels without cgroup.kill (v1; v2 before 5.14); by the events
+of the unified hierarchy where there is one.
+"""
 
 from __future__ import annotations
 
 import os
 import select
 import time
+from errno import ENODEV
 
 from pyrunc.errors import HostError
 
@@ -77,3 +82,30 @@ def _wait(pidfds: list[int], deadline: float, ends: int) -> None:
         for pidfd, _ in poll.poll(int(left * 1000) + 1):
             poll.unregister(pidfd)
             ends -= 1
+
+
+def wait_event(path: str, key: str, value: int, deadline: float, once: bool = False) -> bool:
+    """Wait until cgroup.events of a v2 cgroup says `key value`; False: at the deadline, or it is gone.
+
+    once: True after the next change of the file too, and False at once if the value is there already.
+    """
+    try:
+        fd = os.open(f"{path}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    poll = select.poll()
+    poll.register(fd, select.POLLPRI)
+    wanted, changed = f"{key} {value}", False
+    try:
+        while wanted not in os.pread(fd, 4096, 0).decode().splitlines():
+            left = deadline - time.monotonic()
+            if left <= 0 or (once and changed):
+                return changed
+            changed = bool(poll.poll(int(left * 1000) + 1))
+        return changed or not once
+    except OSError as error:
+        if error.errno == ENODEV:
+            return False
+        raise
+    finally:
+        os.close(fd)
