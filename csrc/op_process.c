@@ -1,11 +1,9 @@
-/* Operations on the process's own attributes: scheduling, identity, seccomp.
- * Capabilities are in op_capabilities.c, the program in op_program.c.
+/* Operations on the process's own attributes: scheduling, identity, labels.
+ * Capabilities are in op_capabilities.c, the filter and the program in op_program.c.
  *
  * Identity calls are raw system calls: there is one thread, and libc's wrappers
  * would signal the others.
  */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -29,7 +27,6 @@ enum {
     MOST_GROUPS = 65536, /* NGROUPS_MAX */
     IOPRIO_GROUP = 2, /* IOPRIO_WHO_PGRP */
     IOPRIO_SHIFT = 13,
-    LISTENER_SLOT = -1,
 };
 
 /* --- scheduling and memory ------------------------------------------------------- */
@@ -187,28 +184,4 @@ int op_set_label(struct context *context, const struct op *op)
         return error;
     strcpy(name + sizeof prefix - 1, attribute + sizeof module - 1);
     return proc_write(proc, name, label, strlen(label));
-}
-
-int op_load_seccomp(struct context *context, const struct op *op)
-{
-    struct sock_fprog program = {
-        .len = (unsigned short)(arg_length(op, 0) / sizeof(struct sock_filter)),
-        .filter = (struct sock_filter *)arg_bytes(op, 0),
-    };
-    unsigned long flags = (unsigned long)arg_int(op, 1);
-    int listener, error;
-
-    if (arg_length(op, 0) % sizeof(struct sock_filter) || arg_length(op, 0) / sizeof(struct sock_filter) > BPF_MAXINSNS)
-        return -EINVAL;
-    if (!arg_int(op, 2))
-        return sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-    flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    if (flags & SECCOMP_FILTER_FLAG_TSYNC)
-        flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
-    listener = sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-    if (listener < 0)
-        return listener;
-    error = reply_fd(context, (uint32_t)LISTENER_SLOT, listener);
-    close(listener);
-    return error < 0 ? error : reply_wait(context, "listener sent");
 }

@@ -1,9 +1,12 @@
-/* Operations on the container's program: finding it, waiting for start, exec.
+/* Operations on the container's program: finding it, its filter, waiting for start, exec.
  *
- * After load_seccomp the filter judges every call made here, so they are few.
+ * From load_seccomp on the filter judges every call made here: only read, write,
+ * close and execve are left to do (and what hooks need, in op_hook.c).
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -22,11 +25,13 @@
 
 enum { MOST_VARIABLES = 65536 };
 
-#define CLOSE_CLOEXEC 4U /* CLOSE_RANGE_CLOEXEC */
+#define CLOSE_CLOEXEC 4U    /* CLOSE_RANGE_CLOEXEC */
+#define NO_SLOT UINT32_MAX /* the listener is in no slot: it is sent as it is made */
 
 static char program[PATH_MAX];            /* what find_executable found */
 static char home[PATH_MAX] = "";          /* "HOME=…" once find_home ran */
 static char *environment[MOST_VARIABLES]; /* room for HOME beside the plan's variables */
+static int death_signal_cleared;
 
 /* --- HOME -------------------------------------------------------------------------- */
 
@@ -179,17 +184,59 @@ int op_find_executable(struct context *context, const struct op *op)
     return error;
 }
 
+/* --- the filter --------------------------------------------------------------------- */
+
+static int clear_death_signal(void)
+{
+    if (!death_signal_cleared && prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL) < 0)
+        return -errno;
+    death_signal_cleared = 1;
+    return 0;
+}
+
+/* The parent-death signal is cleared before: the filter may refuse prctl(2).  Should the
+ * runtime die between here and `created`, sending that ends the process as well. */
+int op_load_seccomp(struct context *context, const struct op *op)
+{
+    struct sock_fprog filter = {
+        .len = (unsigned short)(arg_length(op, 0) / sizeof(struct sock_filter)),
+        .filter = (struct sock_filter *)arg_bytes(op, 0),
+    };
+    unsigned long flags = (unsigned long)arg_int(op, 1);
+    int listener, error;
+
+    if (arg_length(op, 0) % sizeof(struct sock_filter) || arg_length(op, 0) / sizeof(struct sock_filter) > BPF_MAXINSNS)
+        return -EINVAL;
+    error = clear_death_signal();
+    if (error < 0)
+        return error;
+    if (!arg_int(op, 2))
+        return sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+    flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    if (flags & SECCOMP_FILTER_FLAG_TSYNC)
+        flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+    listener = sys_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+    if (listener < 0)
+        return listener;
+    error = reply_fd(context, NO_SLOT, listener);
+    close(listener);
+    return error < 0 ? error : reply_wait(context, "listener sent");
+}
+
+/* --- start and exec ----------------------------------------------------------------- */
+
 /* A container whose runtime died before it knew of `created` must not go on. */
 int op_await_start(struct context *context, const struct op *op)
 {
     int start = slot_get(context, op, 0), reply = slot_get(context, op, 1);
+    int error = clear_death_signal();
     char byte;
     ssize_t got;
 
     if (start < 0 || reply < 0)
         return -EBADF;
-    if (prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL) < 0)
-        return -errno;
+    if (error < 0)
+        return error;
     reply_switch(context, reply);
     do
         got = read(start, &byte, 1);
