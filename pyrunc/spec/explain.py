@@ -1,24 +1,26 @@
 """Why a document is wrong, for people: every violation with its file, line, pointer, and what is allowed.
 
 Imported only when something is wrong.  jsonschema finds the violations of the
-schema; without it the interpreter's first one is explained.  Not here: the
+schema; where it is not installed, the interpreter does.  Not here: the
 verdict (`schema`, `rules`).
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pyrunc.cores import render_json
 from pyrunc.errors import SpecError
 from pyrunc.spec import schema_table
-from pyrunc.spec.position import find_constant, find_line, find_offset, split
+from pyrunc.spec.position import find_constant, find_line, find_offset
 from pyrunc.spec.rules import ROOTS, check_rules, nest
-from pyrunc.spec.schema import escape, first_violation
+from pyrunc.spec.schema import escape, is_valid
 from pyrunc.spec.schema_document import DOCUMENT, KINDS
 
 LONGEST = 80
+Path = tuple[str | int, ...]
+Violation = tuple[list[str | int], str, Any, Any]  # path, keyword, required names or the key at fault, value
 
 
 def explain(value: Any, text: bytes, path: str, kind: str) -> list[SpecError]:
@@ -96,55 +98,55 @@ def schema_violations(value: Any, kind: str) -> list[SpecError]:
     try:
         from pyrunc.spec.json_schema import iterate_errors
     except ImportError:
-        pointer = first_violation(value, getattr(schema_table, kind.upper()))
-        if pointer is None:
-            return []
-        at, schema, section = _subschema(pointer, *KINDS[kind])
-        return [SpecError(_describe(_at(value, pointer), schema, section), pointer=pointer)]
+        found = _found_by_interpreter(value, getattr(schema_table, kind.upper()))
+    else:
+        found = iterate_errors(value, kind)
     errors = []
-    for path, keyword, argument, at in iterate_errors(value, kind):
+    for path, keyword, argument, at in found:
         pointer = "".join(f"/{escape(str(part))}" for part in path)
-        _, schema, section = _subschema(pointer, *KINDS[kind])
+        schema, section = _subschema(path, *KINDS[kind])
         errors.append(SpecError(_describe(at, schema, section, keyword, argument), pointer=pointer))
     return errors
 
 
-def _describe(
-    found: Any, schema: dict[str, Any], section: str, keyword: str = "", argument: Any = None
-) -> str:
+def _found_by_interpreter(value: Any, node: schema_table.Node, path: Path = ()) -> Iterator[Violation]:
+    """What `json_schema.iterate_errors` gives, where jsonschema is not installed."""
+    if node[0] == schema_table.OBJECT and isinstance(value, dict):
+        _, properties, required, names, values = node
+        if any(name not in value for name in required):
+            yield [*path], "required", required, value
+        for name, item in value.items():
+            if names and not is_valid(name, names):
+                yield [*path], "propertyNames", name, value
+            child = properties.get(name, values)
+            if child:
+                yield from _found_by_interpreter(item, child, (*path, name))
+    elif node[0] == schema_table.ARRAY and isinstance(value, list):
+        if not is_valid([], node) if not value else 0 <= node[3] < len(value):
+            yield [*path], "", None, value
+        for index, item in enumerate(value):
+            yield from _found_by_interpreter(item, node[1], (*path, index))
+    elif not is_valid(value, node):
+        yield [*path], "", None, value
+
+
+def _describe(found: Any, schema: dict[str, Any], section: str, keyword: str, argument: Any) -> str:
     """One violation in words: what was found, what is allowed, where the specification says so."""
-    place = f" ({section})" if section else ""
-    if keyword == "required" or (not keyword and isinstance(found, dict)):
-        missing = [name for name in argument or schema.get("required", ()) if name not in found]
-        if missing:
-            return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing{place}"
-    if keyword == "propertyNames" or (not keyword and isinstance(found, dict) and "propertyNames" in schema):
-        key = argument if keyword else _bad_key(found, schema["propertyNames"])
-        return f"found the key {show(key)}; allowed: {_allowed(schema['propertyNames'])}{place}"
-    text = f"found {show(found)}; allowed: {_allowed(schema)}"
+    place = f" ({section})"
+    if keyword == "required":
+        missing = [name for name in argument if name not in found]
+        return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing{place}"
+    if keyword == "propertyNames":
+        return f"found the key {show(argument)}; allowed: {_allowed(schema['propertyNames'])}{place}"
+    text = f"found {show(found)}"
     if "x-message" in schema:
-        text = f"{schema['x-message'].replace('<found>', show(found))}; allowed: {_allowed(schema)}"
-    return text + place
-
-
-def _bad_key(found: dict[str, Any], names: dict[str, Any]) -> str:
-    """The first key that is not as `propertyNames` says."""
-    for key in found:
-        if (
-            key not in names.get("enum", (key,))
-            or len(key) < names.get("minLength", 0)
-            or not re.search(names.get("pattern", ""), key)
-        ):
-            return key
-    return ""
+        text = schema["x-message"].replace("<found>", show(found))
+    return f"{text}; allowed: {_allowed(schema)}{place}"
 
 
 def _allowed(schema: dict[str, Any]) -> str:
-    schema = _resolve(schema, "common.json")[1] if "$ref" in schema else schema
-    if "enum" in schema:
-        return ", ".join(schema["enum"])
-    description: str = schema["description"]
-    return description
+    allowed: str = ", ".join(schema["enum"]) if "enum" in schema else schema["description"]
+    return allowed
 
 
 def show(value: Any) -> str:
@@ -165,18 +167,14 @@ def _resolve(schema: dict[str, Any], file: str) -> tuple[str, dict[str, Any]]:
     return file, schema
 
 
-def _subschema(pointer: str, file: str, name: str) -> tuple[str, dict[str, Any], str]:
-    """The file and subschema that a pointer leads to, and the section of the specification for it."""
+def _subschema(path: Sequence[str | int], file: str, name: str) -> tuple[dict[str, Any], str]:
+    """The subschema that a path leads to, and the section of the specification for it."""
     schema = DOCUMENT[file]["$defs"][name] if name else DOCUMENT[file]
-    section = schema.get("x-spec", "")
-    for part in split(pointer):
+    section = schema["x-spec"]
+    for part in path:
         child = schema.get("items") if schema["type"] == "array" else schema.get("properties", {}).get(part)
         file, schema = _resolve(child or schema["additionalProperties"], file)
         section = schema.get("x-spec", section)
-    return file, schema, section
-
-
-def _at(value: Any, pointer: str) -> Any:
-    for part in split(pointer):
-        value = value[int(part)] if isinstance(value, list) else value[part]
-    return value
+    if "propertyNames" in schema:
+        schema = {**schema, "propertyNames": _resolve(schema["propertyNames"], file)[1]}
+    return schema, section

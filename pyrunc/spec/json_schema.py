@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
@@ -28,6 +29,7 @@ _Validator = validators.extend(
 )
 
 
+@cache
 def validator(kind: str) -> Any:
     """A jsonschema validator of one kind of document: config, process, resources, state or features."""
     file, name = KINDS[kind]

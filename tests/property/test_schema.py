@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pyrunc.errors import SpecError
 from pyrunc.spec import schema_table
-from pyrunc.spec.explain import explain
-from pyrunc.spec.json_schema import validator
+from pyrunc.spec.explain import _found_by_interpreter, explain
+from pyrunc.spec.json_schema import iterate_errors, validator
 from pyrunc.spec.load import load_process
 from pyrunc.spec.position import find_line
 from pyrunc.spec.rules import check_rules
@@ -76,6 +76,9 @@ def test_every_refusal_is_explained(place, value):
     text = json.dumps(document, indent=1).encode()
     refused = not is_valid(document, schema_table.CONFIG) or any(True for _ in check_rules(document))
     found = explain(document, text, "config.json", "config")
+    by_jsonschema = {(tuple(path), keyword) for path, keyword, *_ in iterate_errors(document, "config")}
+    by_interpreter = {tuple(path) for path, *_ in _found_by_interpreter(document, schema_table.CONFIG)}
+    assert {path for path, _ in by_jsonschema} == by_interpreter
     assert bool(found) == refused
     for error in found:
         assert re.match(r"config\.json:[1-9][0-9]*: (/|\(top level\))", error.text)
