@@ -10,6 +10,7 @@ import pytest
 
 from pyrunc.errors import SpecError
 from pyrunc.spec import load
+from pyrunc.spec.explain import explain
 from pyrunc.spec.position import find_constant, find_line
 from tests.unit.spec.fixtures import bad_values
 
@@ -88,14 +89,13 @@ def test_bad_resources():
     assert [error.pointer for error in caught.value.violations] == ["/memory/swap", "/pids/limit"]
 
 
-@pytest.mark.parametrize("name", ["several-at-once", *bad_values()])
-def test_explanations_without_jsonschema(name, tmp_path, monkeypatch):
+def test_explanations_without_jsonschema(monkeypatch):
     """Then the interpreter finds the same, in the same words."""
-    (tmp_path / "config.json").write_text(json.dumps(bad_values()[name], indent=1))
-    with_jsonschema = load.validate_bundle(str(tmp_path))
+    values = {name: (value, json.dumps(value, indent=1).encode()) for name, value in bad_values().items()}
+    texts = [{name: [error.text for error in explain(*pair, "config.json", "config")] for name, pair in values.items()}]
     monkeypatch.setitem(sys.modules, "pyrunc.spec.json_schema", None)
-    without = load.validate_bundle(str(tmp_path))
-    assert [error.text for error in without] == [error.text for error in with_jsonschema]
+    texts += [{name: [error.text for error in explain(*pair, "config.json", "config")] for name, pair in values.items()}]
+    assert texts[0] == texts[1]
 
 
 TEXT = """{
