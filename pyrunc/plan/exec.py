@@ -15,8 +15,8 @@ from pyrunc.plan.process import (
     bit_mask,
     exec_program,
     plan_domains,
-    plan_keyring,
     plan_end,
+    plan_keyring,
     plan_process,
     plan_terminal,
 )

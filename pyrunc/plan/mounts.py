@@ -130,6 +130,8 @@ def _add_bind(
     plan: MountPlan, context: MountContext, mount: Mount, options: MountOptions, target: str, index: int
 ) -> None:
     pointer = f"/mounts/{index}"
+    if not mount.get("source"):
+        raise SpecError("a bind mount needs a source", pointer=pointer)
     refuse_data(options, pointer)
     slot = Slot(f"source/{index}")
     source = absolute_path(mount["source"], context.bundle)

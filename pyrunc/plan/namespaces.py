@@ -170,8 +170,10 @@ def plan_unshare(namespaces: Namespaces, config: Config) -> list[Op]:
         result.append(ops.unshare(CLONE_NEWTIME).at(pointer))
         offsets = config["linux"].get("timeOffsets") or {}
         if offsets:
-            lines = [f"{clock} {at.get('secs', 0)} {at.get('nanosecs', 0)}\n" for clock, at in offsets.items()]
-            result.append(ops.write_timens_offsets("".join(lines)).at("/linux/timeOffsets"))
+            text = ""
+            for clock, offset in offsets.items():
+                text += f"{clock} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}\n"
+            result.append(ops.write_timens_offsets(text).at("/linux/timeOffsets"))
     if needs_clone(namespaces):
         result.append(ops.clone_init(flags).at(POINTER))
         result.append(ops.set_parent_death_signal(SIGKILL))
