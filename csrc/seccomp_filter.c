@@ -1,7 +1,7 @@
 /* Compile a whole seccomp profile with libseccomp in one call.
  *
  * The profile comes packed, all numbers in the byte order of the machine:
- *   u32 default action, u32 architectures, u32 rules
+ *   u32 default action, u32 1 if unknown calls get ENOSYS, u32 architectures, u32 rules
  *   architectures: strings that end in NUL
  *   rules: u32 action, u32 arguments, u32 names
  *          arguments: u32 index, u32 comparison, u64 value, u64 second value
@@ -18,7 +18,7 @@
 
 #include "seccomp_filter.h"
 
-enum { MOST_ARGUMENTS = 64, MOST_CONDITIONS = 6, BINARY_TREE = 2 };
+enum { MOST_ARGUMENTS = 64, MOST_CONDITIONS = 6, MOST_ARCHITECTURES = 32, BINARY_TREE = 2 };
 
 /* What the report says: where it failed, and how many names are unknown. */
 enum { STAGE, RULE, NAME, UNKNOWN };
@@ -28,6 +28,11 @@ struct reader {
     const char *at;
     const char *end;
     int broken;
+};
+
+struct architectures {
+    uint32_t token[MOST_ARCHITECTURES];
+    uint32_t count;
 };
 
 struct rule {
@@ -132,15 +137,24 @@ static int add_rule(scmp_filter_ctx filter, struct reader *reader, const struct 
     return 0;
 }
 
-static int add_architectures(scmp_filter_ctx filter, struct reader *reader, uint32_t count, uint32_t *report)
+/* The machine's own is there already, and is the first of `all`. */
+static int add_architectures(scmp_filter_ctx filter, struct reader *reader, uint32_t count, struct architectures *all,
+                             uint32_t *report)
 {
+    all->token[0] = seccomp_arch_native();
+    all->count = 1;
     report[STAGE] = AT_ARCHITECTURE;
     for (report[RULE] = 0; report[RULE] < count; report[RULE]++) {
         uint32_t token = seccomp_arch_resolve_name(read_string(reader));
         int error = token == 0 ? -EINVAL : seccomp_arch_add(filter, token);
 
-        if (error < 0 && error != -EEXIST)
+        if (error == -EEXIST)
+            continue;
+        if (error < 0)
             return error;
+        if (all->count == MOST_ARCHITECTURES)
+            return -E2BIG;
+        all->token[all->count++] = token;
     }
     return 0;
 }
@@ -164,17 +178,15 @@ static int export(scmp_filter_ctx filter, char *program, size_t capacity, uint32
     return (int)size;
 }
 
-static int fill(scmp_filter_ctx filter, struct reader *reader, uint32_t *unknown, uint32_t *report)
+static int add_rules(scmp_filter_ctx filter, struct reader *reader, uint32_t count, uint32_t default_action,
+                     uint32_t *unknown, uint32_t *report)
 {
-    uint32_t architectures = read_number(reader), rules = read_number(reader), ordinal = 0, default_action;
-    int error = add_architectures(filter, reader, architectures, report);
+    uint32_t ordinal = 0;
 
-    if (error < 0)
-        return error;
-    seccomp_attr_get(filter, SCMP_FLTATR_ACT_DEFAULT, &default_action);
     report[STAGE] = AT_RULE;
-    for (report[RULE] = 0; report[RULE] < rules && error == 0; report[RULE]++) {
+    for (report[RULE] = 0; report[RULE] < count; report[RULE]++) {
         struct rule rule;
+        int error;
 
         read_rule(reader, &rule);
         if (reader->broken)
@@ -183,7 +195,7 @@ static int fill(scmp_filter_ctx filter, struct reader *reader, uint32_t *unknown
         if (error < 0)
             return error;
     }
-    return error;
+    return 0;
 }
 
 /* Returns the size of struct sock_filter[] in `program`, or -errno and where in `report`
@@ -192,7 +204,10 @@ int filter_compile(const char *rules, size_t size, char *program, size_t capacit
                    uint32_t *report)
 {
     struct reader reader = {.at = rules, .end = rules + size};
-    scmp_filter_ctx filter = seccomp_init(read_number(&reader));
+    uint32_t default_action = read_number(&reader), refuse = read_number(&reader);
+    uint32_t architectures = read_number(&reader), count = read_number(&reader);
+    struct architectures all;
+    scmp_filter_ctx filter = seccomp_init(default_action);
     int error;
 
     report[STAGE] = AT_START;
@@ -200,11 +215,15 @@ int filter_compile(const char *rules, size_t size, char *program, size_t capacit
     if (!filter)
         return -EINVAL;
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE); /* since 2.5; without it, a longer chain */
-    error = fill(filter, &reader, unknown, report);
+    error = add_architectures(filter, &reader, architectures, &all, report);
+    if (error == 0)
+        error = add_rules(filter, &reader, count, default_action, unknown, report);
     if (error == 0)
         error = export(filter, program, capacity, report);
     seccomp_release(filter);
-    return error;
+    if (error < 0 || !refuse)
+        return error;
+    return filter_refuse_unknown(all.token, all.count, program, (size_t)error, capacity);
 }
 
 /* major << 16 | minor << 8 | micro */

@@ -71,6 +71,8 @@ def compile_filter(
     cache_dir: where programs are kept, made if missing; it is used only if it
     is the caller's own and nobody else can enter it.  warnings: gets a text
     about names that libseccomp does not know, when the program is made anew.
+    Calls too new for libseccomp get ENOSYS, not the default EPERM (see
+    csrc/seccomp_unknown.c), unless the profile has a defaultErrnoRet.
     """
     packed = pack_profile(seccomp)
     if cache_dir is None:
@@ -97,7 +99,8 @@ def pack_profile(seccomp: Mapping[str, Any]) -> bytes:
         for index, name in enumerate(seccomp.get("architectures") or ())
     ]
     rules = seccomp.get("syscalls") or ()
-    parts = [pack("=3I", default, len(architectures), len(rules)), *architectures]
+    unnamed = seccomp["defaultAction"] == "SCMP_ACT_ERRNO" and seccomp.get("defaultErrnoRet") is None
+    parts = [pack("=4I", default, unnamed, len(architectures), len(rules)), *architectures]
     for index, rule in enumerate(rules):
         _pack_rule(rule, f"{POINTER}/syscalls/{index}", parts)
     return b"".join(parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
-FORMAT = b"1"
+FORMAT = b"1"  # another one whenever the same profile gives another program
 ENTRIES = 64
 DIGEST_SIZE = 16
 MOST_BYTES = 4096 * 8  # the kernel's limit of instructions

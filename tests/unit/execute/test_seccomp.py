@@ -132,6 +132,35 @@ def test_architectures() -> None:
 
 
 @native
+def test_calls_too_new_for_the_library() -> None:
+    """EPERM would keep programs from falling back to an older call."""
+    allow = rule("read", action="SCMP_ACT_ALLOW")
+    program = compile_filter(profile(allow, default="SCMP_ACT_ERRNO", architectures=["SCMP_ARCH_X86"]))
+    assert [verdict(program, number) for number in (READ, MKDIR, 1000, 1023)] == [ALLOW, ERRNO | 1, *[ERRNO | 38] * 2]
+    assert verdict(program, 1000, arch=I386) == ERRNO | 38
+    assert verdict(program, 3, arch=I386) == ALLOW
+    assert verdict(program, 1024) == verdict(program, 200000) == ERRNO | 1
+    assert verdict(program, X32_BIT | 1000) == KILL
+    assert verdict(program, 1000, arch=0xC00000B7) == KILL
+    with_x32 = compile_filter(profile(allow, default="SCMP_ACT_ERRNO", architectures=["SCMP_ARCH_X32"]))
+    assert verdict(with_x32, X32_BIT | 1000) == ERRNO | 38
+    assert verdict(with_x32, X32_BIT | MKDIR) == ERRNO | 1
+    assert verdict(with_x32, X32_BIT | READ) == ALLOW
+
+
+@native
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"default": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1}, ERRNO | 1), ({"default": "SCMP_ACT_KILL"}, KILL),
+        ({"default": "SCMP_ACT_ALLOW"}, ALLOW),
+    ],
+)  # fmt: skip
+def test_a_profile_is_taken_at_its_word(given: dict[str, Any], expected: int) -> None:
+    assert verdict(compile_filter(profile(**given)), 1000) == expected
+
+
+@native
 def test_unknown_names_are_a_warning() -> None:
     warnings: list[str] = []
     given = profile(rule("no_such_call", "mkdir"), rule("getpid", "another_one"))
