@@ -18,9 +18,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Union
+    from typing import TypeAlias
 
-    Argument = Union[int, str, bytes, list[str], "Slot"]
+    Argument: TypeAlias = "int | str | bytes | list[str] | Slot"
 
 
 class Slot(str):
@@ -32,7 +32,7 @@ class Slot(str):
 class Op:
     """One operation: `name`, `args`, the JSON `pointer` that asked for it."""
 
-    __slots__ = ("name", "args", "pointer")
+    __slots__ = ("args", "name", "pointer")
 
     def __init__(self, name: str, *args: Argument) -> None:
         self.name = name
@@ -252,7 +252,9 @@ def make_symlink(target: str, content: str, only_if: str) -> Op:
     return Op("make_symlink", target, content, only_if)
 
 
-def make_node(target: str, kind: int, major: int, minor: int, mode: int, uid: int, gid: int, strict: int) -> Op:
+def make_node(
+    target: str, kind: int, major: int, minor: int, mode: int, uid: int, gid: int, strict: int
+) -> Op:
     """mknodat(2) below root, then verify what is there and set owner and mode.
 
     kind: S_IFCHR, S_IFBLK or S_IFIFO.  An existing node of the same kind and
@@ -360,7 +362,9 @@ def set_personality(value: int) -> Op:
     return Op("set_personality", value)
 
 
-def set_scheduler(policy: int, nice: int, priority: int, flags: int, runtime: int, deadline: int, period: int) -> Op:
+def set_scheduler(
+    policy: int, nice: int, priority: int, flags: int, runtime: int, deadline: int, period: int
+) -> Op:
     """sched_setattr(2); runtime, deadline and period in nanoseconds."""
     return Op("set_scheduler", policy, nice, priority, flags, runtime, deadline, period)
 
