@@ -35,7 +35,9 @@ def check_library() -> None:
 def build(output_dir: str) -> Path:
     """Compile the module into `output_dir`; returns the file."""
     check_library()
-    return build_module("_seccomp", "seccomp_filter.h", ["seccomp_filter.c", "seccomp_unknown.c"], output_dir, ["-lseccomp"])
+    return build_module(
+        "_seccomp", "seccomp_filter.h", ["seccomp_filter.c", "seccomp_unknown.c"], output_dir, ["-lseccomp"]
+    )
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ def _library() -> bytes:
     try:
         status = os.stat("/etc/ld.so.cache")
     except OSError:
-        from pyrunc._seccomp import lib
+        from pyrunc.execute.seccomp import library_version
 
-        return b"version %d" % lib.filter_library_version()
+        return b"version " + library_version().encode()
     return b"cache %d %d" % (status.st_mtime_ns, status.st_size)
 
 
