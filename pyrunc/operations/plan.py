@@ -21,7 +21,8 @@ def plan(
 ) -> Plan:  # fmt: skip
     """The plan for `bundle` on this host, or on the one that the file `facts` describes.
 
-    Needs no rights and changes nothing.  Without an id it is planned for `ID`.
+    Needs no rights and changes nothing: what only root can create is planned for root.  Without an id it is
+    planned for `ID`.
     """
     options = make_options(
         context, id or "ID", bundle,
@@ -30,7 +31,16 @@ def plan(
     loaded = load_bundle(options.bundle)
     options.seccomp_program = compile_seccomp(loaded.config, [])
     host = read_facts(facts) if facts else probe_facts(loaded.config)
+    kinds = [entry["type"] for entry in loaded.config.get("linux", {}).get("namespaces", [])]
+    if not facts and host.euid != 0 and "user" not in kinds:
+        use_root(host)
     return plan_create(loaded.config, host, options)
+
+
+def use_root(facts: Facts) -> None:
+    """What root would find here: without a user namespace nobody else can create the container."""
+    facts.euid = facts.egid = 0
+    facts.cgroup_writable = list(facts.cgroup_mounts)
 
 
 def read_facts(path: str) -> Facts:
