@@ -232,6 +232,7 @@ _ENTRIES = (
         (
             _BUNDLE,
             Flag("format", CHOICE, "form of the output", choices=("text", "json")),
+            Flag("facts", TEXT, "plan for the host this file describes, not for this one", metavar="FILE"),
             _NO_PIVOT,
             _NO_NEW_KEYRING,
             _PRESERVE,

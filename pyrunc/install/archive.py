@@ -4,17 +4,28 @@ Form: the interpreter's bytecode magic (4 bytes), the length of the head (4
 bytes, little endian), the head, the code objects.  The head is the marshalled
 tuple (code of `boot`, {module: (is a package, offset, length)}, {extension
 module: file}); offsets count from the end of the head.  The code is compiled
-without docstrings and assertions.
+without docstrings, assertions and annotations.
 """
 
 from __future__ import annotations
+import __future__
 
+import ast
 import importlib.util
 import marshal
 from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
 
-LEFT_OUT = ("pyrunc.api", "pyrunc.cli.app", "pyrunc.install", "pyrunc.spec.explain")
+LEFT_OUT = (
+    "pyrunc.api",
+    "pyrunc.cli.app",
+    "pyrunc.install",
+    "pyrunc.spec.explain",
+    "pyrunc.spec.json_schema",
+    "pyrunc.spec.schema_document",
+    "pyrunc.spec.types",
+    "pyrunc.spec.types_linux",
+)
 """Modules that no hot command imports; they are loaded from their files."""
 
 EXTENSIONS = ("_json", "_cffi_backend", "pyrunc._native", "pyrunc._seccomp")
@@ -59,4 +70,37 @@ def find_extensions(library: Path, final: str) -> dict[str, str]:
 
 
 def _compile(file: Path, shown: str) -> bytes:
-    return marshal.dumps(compile(file.read_bytes(), shown, "exec", dont_inherit=True, optimize=2))
+    tree = ast.fix_missing_locations(_Strip().visit(ast.parse(file.read_bytes(), shown)))
+    flags = __future__.annotations.compiler_flag
+    return marshal.dumps(compile(tree, shown, "exec", flags=flags, dont_inherit=True, optimize=2))
+
+
+class _Strip(ast.NodeTransformer):
+    """Takes away what only readers and type checkers need."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Drop the annotations of a function."""
+        self.generic_visit(node)
+        node.returns = None
+        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+            argument.annotation = None
+        for rest in (node.args.vararg, node.args.kwarg):
+            if rest is not None:
+                rest.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """Turn `name: kind = value` into `name = value`."""
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        """Drop `from __future__ import …`."""
+        return ast.copy_location(ast.Pass(), node) if node.module == "__future__" else node
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        """Drop `if TYPE_CHECKING:`."""
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" and not node.orelse:
+            return ast.copy_location(ast.Pass(), node)
+        return self.generic_visit(node)

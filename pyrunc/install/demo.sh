@@ -38,7 +38,7 @@ if [ ! -e "$bundle/config.json" ]; then
 		script = """
 		echo "hello from a container: $(hostname), pid $$, uid $(id -u)"
 		echo "its processes:"
-		ps
+		ps -o pid,user,comm
 		echo "its root directory:"
 		ls /
 		"""
