@@ -20,10 +20,12 @@ ARCHIVE = "pyrunc.modules"
 
 CHECKOUT = """\
 #!{python} -IS
-# Runs pyrunc from its checkout; written by `make build`.
+# Runs pyrunc from its checkout, wherever that is mounted; written by `make build`.
 import sys
-sys.path.insert(0, {checkout!r})
-sys.path.append({packages!r})
+from os.path import dirname, join, realpath
+here = dirname(realpath(__file__))
+sys.path.insert(0, realpath(join(here, {checkout!r})))
+sys.path.append(realpath(join(here, {packages!r})))
 from pyrunc.cli.main import entry
 entry()
 """
@@ -56,9 +58,15 @@ def interpreter() -> str:
 
 def write_checkout_launcher(target: Path) -> None:
     """A launcher for the checkout this module is in."""
-    packages = sysconfig.get_paths()["purelib"]
-    checkout = str(Path(__file__).resolve().parents[2])
-    _write(target, CHECKOUT.format(python=interpreter(), checkout=checkout, packages=packages))
+    here = target.parent.resolve()
+    packages, checkout = Path(sysconfig.get_paths()["purelib"]), Path(__file__).resolve().parents[2]
+    inside = packages.is_relative_to(checkout)
+    text = CHECKOUT.format(
+        python=interpreter(),
+        checkout=os.path.relpath(checkout, here),
+        packages=os.path.relpath(packages, here) if inside else str(packages),
+    )
+    _write(target, text)
 
 
 def write_library_launcher(target: Path, staged: Path, final: str) -> None:
