@@ -13,7 +13,10 @@
 #include "reply.h"
 #include "syscalls.h"
 
-enum { SIGNAL_COUNT = 64, KEYCTL_JOIN_SESSION = 1 };
+enum { SIGNAL_COUNT = 64, KEYCTL_JOIN_SESSION = 1, KEYCTL_SET_PERMISSIONS = 5 };
+
+/* of a session keyring: all to its possessor; its user views, reads, links, and searches, so that exec can join it */
+enum { KEYRING_PERMISSIONS = 0x3f1b0000 };
 
 int op_set_dumpable(struct context *context, const struct op *op)
 {
@@ -145,10 +148,12 @@ int op_reset_affinity(struct context *context, const struct op *op)
 
 int op_new_session_keyring(struct context *context, const struct op *op)
 {
-    int error = sys_call(SYS_keyctl, KEYCTL_JOIN_SESSION, arg_str(op, 0), 0, 0, 0);
+    int keyring = sys_call(SYS_keyctl, KEYCTL_JOIN_SESSION, arg_str(op, 0), 0, 0, 0);
 
     (void)context;
-    return error < 0 && error != -ENOSYS ? error : 0;
+    if (keyring > 0)
+        sys_call(SYS_keyctl, KEYCTL_SET_PERMISSIONS, keyring, KEYRING_PERMISSIONS, 0, 0);
+    return keyring < 0 && keyring != -ENOSYS ? keyring : 0;
 }
 
 int op_open_namespace(struct context *context, const struct op *op)
