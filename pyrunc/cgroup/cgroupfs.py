@@ -197,6 +197,11 @@ class CgroupFiles:
             if error.errno != ENOENT or (file, value) not in _WITHOUT_SWAP:
                 raise OSError(error.errno, error.strerror, f"{self.paths[controller]}/{file}") from error
 
+    def read(self, controller: str, file: str) -> str:
+        """The text of one file; the unified hierarchy holds all controllers of v2."""
+        directory = self.paths.get(controller) or self.paths.get("", "")
+        return read_file(f"{directory}/{file}")
+
     def join(self, pid: int) -> None:
         """Move a process into every hierarchy."""
         for path in dict.fromkeys(self.paths.values()):

@@ -9,6 +9,8 @@ A driver keeps the object that it was opened with up to date.
 
 from __future__ import annotations
 
+from errno import ENOENT
+
 from pyrunc.errors import HostError
 
 TYPE_CHECKING = False
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
         def write(self, controller: str, file: str, value: str) -> None:
             """Write one file of the controller's directory."""
+
+        def read(self, controller: str, file: str) -> str:
+            """The text of one file. FileNotFoundError: there is no such file, or no such controller."""
 
         def join(self, pid: int) -> None:
             """Move a process into all directories."""
@@ -97,6 +102,10 @@ class NoCgroup:
     def write(self, controller: str, file: str, value: str) -> None:
         """Refuse: there is nothing to limit."""
         raise _no_cgroup(f"set {file}")
+
+    def read(self, controller: str, file: str) -> str:
+        """There is nothing to read."""
+        raise FileNotFoundError(ENOENT, "no such file or directory", file)
 
     def join(self, pid: int) -> None:
         """Stay."""
