@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "path.h"
 #include "reply.h"
 #include "syscalls.h"
 
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
     plan = parse_descriptor(argv[2]);
     if (fcntl(context->socket, F_SETFD, FD_CLOEXEC) < 0)
         return 2;
+    context->mount_namespace = mount_namespace();
     error = load_plan(context, plan);
     if (!error)
         error = reply_wait(context, "plan");

@@ -28,6 +28,7 @@ struct context {
     int root;    /* O_PATH-like fd that target paths are resolved below; -1 = none yet */
     int null;    /* hidden slot of mask_path: the container's verified /dev/null; -1 = not looked for */
     int empty;   /* hidden slot of mask_path: an empty read-only tmpfs; -1 = none yet */
+    uint64_t mount_namespace; /* the runtime's */
     uint32_t op; /* number of the running operation */
     char detail[DETAIL_SIZE];
 };

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -157,6 +158,11 @@ int64_t native_filesystem_magic(int fd, const char *path)
     if ((fd >= 0 ? fstatfs(fd, &status) : statfs(path, &status)) < 0)
         return -errno;
     return (int64_t)(uint32_t)status.f_type;
+}
+
+int native_detach_mount(const char *path)
+{
+    return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 static int write_map(pid_t pid, const char *name, const char *map, size_t size)

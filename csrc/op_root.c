@@ -31,12 +31,37 @@ static int set_root(struct context *context, int fd)
     return 0;
 }
 
-int op_attach_root(struct context *context, const struct op *op)
+/* Attaches the mount in the op's slot over a directory and keeps it as the root. */
+static int attach(struct context *context, const struct op *op, const char *directory)
 {
     int fd = slot_get(context, op, 0);
-    int error = fd < 0 ? fd : sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    int error = fd < 0 ? fd : sys_move_mount(fd, "", AT_FDCWD, directory, MOVE_MOUNT_F_EMPTY_PATH);
 
     return error < 0 ? error : set_root(context, result(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
+}
+
+/* Over "/" of the runtime's own mount namespace it would be the end of the host. */
+int op_attach_root(struct context *context, const struct op *op)
+{
+    if (mount_namespace() != context->mount_namespace)
+        return attach(context, op, "/");
+    detail_set(context, "the mount namespace is the runtime's own");
+    return -EPERM;
+}
+
+int op_attach_root_at(struct context *context, const struct op *op)
+{
+    return attach(context, op, arg_str(op, 1));
+}
+
+int op_change_root(struct context *context, const struct op *op)
+{
+    int error = result(fchdir(context->root));
+
+    (void)op;
+    if (!error)
+        error = result(chroot("."));
+    return error < 0 ? error : result(chdir("/"));
 }
 
 int op_open_root(struct context *context, const struct op *op)

@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 67
+#define PYRUNC_OP_COUNT 69
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -26,50 +26,52 @@
     X(20, open_device, "fsii") \
     X(21, set_propagation, "i") \
     X(22, attach_root, "f") \
-    X(23, open_root, "") \
-    X(24, new_mount, "fssli") \
-    X(25, mount_setattr, "fiiii") \
-    X(26, idmap_mount, "ffi") \
-    X(27, move_mount, "fsii") \
-    X(28, remount, "siil") \
-    X(29, copy_up, "fs") \
-    X(30, make_directory, "si") \
-    X(31, make_symlink, "sss") \
-    X(32, make_node, "siiiiiii") \
-    X(33, pivot_root, "") \
-    X(34, move_root, "") \
-    X(35, mask_path, "s") \
-    X(36, readonly_path, "s") \
-    X(37, readonly_root, "") \
-    X(38, root_propagation, "i") \
-    X(39, open_proc, "f") \
-    X(40, write_proc, "fssi") \
-    X(41, open_pty, "ff") \
-    X(42, set_window_size, "fii") \
-    X(43, send_fd, "f") \
-    X(44, bind_console, "fs") \
-    X(45, use_terminal, "fi") \
-    X(46, own_stdio, "i") \
-    X(47, set_personality, "i") \
-    X(48, set_scheduler, "iiiiiii") \
-    X(49, set_io_priority, "ii") \
-    X(50, set_memory_policy, "ib") \
-    X(51, set_affinity, "b") \
-    X(52, change_directory, "s") \
-    X(53, set_groups, "s") \
-    X(54, set_user, "ii") \
-    X(55, drop_bounding, "i") \
-    X(56, set_capabilities, "iii") \
-    X(57, raise_capabilities, "") \
-    X(58, set_ambient, "i") \
-    X(59, set_no_new_privs, "") \
-    X(60, set_label, "fss") \
-    X(61, load_seccomp, "bii") \
-    X(62, find_home, "i") \
-    X(63, find_executable, "ss") \
-    X(64, run_hook, "sllis") \
-    X(65, await_start, "ff") \
-    X(66, close_fds, "i") \
-    X(67, exec, "ll")
+    X(23, attach_root_at, "fs") \
+    X(24, open_root, "") \
+    X(25, new_mount, "fssli") \
+    X(26, mount_setattr, "fiiii") \
+    X(27, idmap_mount, "ffi") \
+    X(28, move_mount, "fsii") \
+    X(29, remount, "siil") \
+    X(30, copy_up, "fs") \
+    X(31, make_directory, "si") \
+    X(32, make_symlink, "sss") \
+    X(33, make_node, "siiiiiii") \
+    X(34, pivot_root, "") \
+    X(35, move_root, "") \
+    X(36, change_root, "") \
+    X(37, mask_path, "s") \
+    X(38, readonly_path, "s") \
+    X(39, readonly_root, "") \
+    X(40, root_propagation, "i") \
+    X(41, open_proc, "f") \
+    X(42, write_proc, "fssi") \
+    X(43, open_pty, "ff") \
+    X(44, set_window_size, "fii") \
+    X(45, send_fd, "f") \
+    X(46, bind_console, "fs") \
+    X(47, use_terminal, "fi") \
+    X(48, own_stdio, "i") \
+    X(49, set_personality, "i") \
+    X(50, set_scheduler, "iiiiiii") \
+    X(51, set_io_priority, "ii") \
+    X(52, set_memory_policy, "ib") \
+    X(53, set_affinity, "b") \
+    X(54, change_directory, "s") \
+    X(55, set_groups, "s") \
+    X(56, set_user, "ii") \
+    X(57, drop_bounding, "i") \
+    X(58, set_capabilities, "iii") \
+    X(59, raise_capabilities, "") \
+    X(60, set_ambient, "i") \
+    X(61, set_no_new_privs, "") \
+    X(62, set_label, "fss") \
+    X(63, load_seccomp, "bii") \
+    X(64, find_home, "i") \
+    X(65, find_executable, "ss") \
+    X(66, run_hook, "sllis") \
+    X(67, await_start, "ff") \
+    X(68, close_fds, "i") \
+    X(69, exec, "ll")
 
 #endif

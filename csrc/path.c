@@ -276,3 +276,10 @@ int mount_attach(int fd, int target)
 {
     return sys_move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
+
+uint64_t mount_namespace(void)
+{
+    struct stat file;
+
+    return stat("/proc/self/ns/mnt", &file) == 0 ? file.st_ino : 0;
+}

@@ -49,6 +49,9 @@ int proc_write(int proc, const char *name, const void *value, size_t length);
 /* Detached clone of the mount at the O_PATH descriptor `fd`. */
 int mount_clone(int fd, int recursive);
 /* Attach the detached mount `fd` at the descriptor `target`. */
+/* The number of this process's mount namespace, 0 if it cannot be told. */
+uint64_t mount_namespace(void);
+
 int mount_attach(int fd, int target);
 
 #endif

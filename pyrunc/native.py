@@ -111,6 +111,11 @@ def filesystem_magic(path_or_fd: Path | int) -> int:
     return _check(lib.native_filesystem_magic(-1, os.fsencode(path_or_fd)), path_or_fd)
 
 
+def detach_mount(path: Path) -> None:
+    """umount2(2) of the topmost mount at `path` with all below it; symlinks are not followed."""
+    _check(lib.native_detach_mount(os.fsencode(path)), path)
+
+
 def make_user_namespace(uid_map: bytes, gid_map: bytes) -> int:
     """A descriptor of a new user namespace with these maps (lines of three numbers).
 

@@ -14,7 +14,7 @@ from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.errors import HostError, PyruncError
 from pyrunc.execute.process import oci_state
 from pyrunc.execute.runtime_ops import Executor
-from pyrunc.state.lifecycle import CREATING, STOPPED
+from pyrunc.state.lifecycle import CREATED, STOPPED
 from pyrunc.state.record import Record, render_time
 from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO
 
@@ -128,6 +128,13 @@ class Creation(Executor):
         if self.cgroup is not None:
             self.cgroup.join(self.started().pid)
 
+    def record_root_mount(self, path: str) -> None:
+        """Take note of the mount that pyrunc-init left in our mount namespace."""
+        from pyrunc.execute.root_mount import mount_id
+
+        self.record.root_mount = [path, mount_id(path)]
+        self.entry.write(self.record)
+
     # --- hooks -----------------------------------------------------------------------------------
 
     def signal(self, name: str) -> None:
@@ -145,14 +152,14 @@ class Creation(Executor):
         from pyrunc.execute.hooks import run_hook
 
         self._hooks_began = True
-        state = oci_state(self.record, CREATING, self.started().pid)
+        state = oci_state(self.record, CREATED, self.started().pid)
         run_hook(kind, index, self.config["hooks"][kind][index], state, self.record.bundle)  # type: ignore[literal-required]
 
     # --- the way back ------------------------------------------------------------------------------
 
     def undo(self) -> None:
         """Take back everything, in reverse; what cannot be taken back is a warning."""
-        for step in (self.abandon, self._undo_cgroup, self.entry.remove):
+        for step in (self.abandon, self._undo_root_mount, self._undo_cgroup, self.entry.remove):
             try:
                 step()
             except (OSError, PyruncError) as error:
@@ -162,6 +169,12 @@ class Creation(Executor):
             from pyrunc.execute.hooks import run_poststop
 
             run_poststop(hooks, oci_state(self.record, STOPPED, 0), self.record.bundle, self.log.warning)
+
+    def _undo_root_mount(self) -> None:
+        if self.record.root_mount:
+            from pyrunc.execute.root_mount import detach_root_mount
+
+            detach_root_mount(self.record)
 
     def _undo_cgroup(self) -> None:
         if self.cgroup is not None:

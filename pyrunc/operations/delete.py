@@ -47,6 +47,10 @@ def delete(context: Context, id: str, force: bool = False) -> None:
 def destroy(log: Log, entry: Entry, record: Record) -> None:
     """Kill what lives, remove cgroup and record, run the poststop hooks; the entry is closed."""
     _kill_init(entry, record)
+    if record.root_mount:
+        from pyrunc.execute.root_mount import detach_root_mount
+
+        detach_root_mount(record)
     if record.cgroup:
         from pyrunc.cgroup.driver import open_cgroup
 

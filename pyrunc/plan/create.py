@@ -33,7 +33,14 @@ from pyrunc.plan.process import (
     plan_terminal,
 )
 from pyrunc.plan.restrictions import plan_restrictions, plan_sysctl
-from pyrunc.plan.rootfs import plan_attach, plan_readonly, plan_root_source, plan_swap
+from pyrunc.plan.rootfs import (
+    absolute_path,
+    plan_attach,
+    plan_attach_at,
+    plan_readonly,
+    plan_root_source,
+    plan_swap,
+)
 from pyrunc.plan.seccomp import plan_seccomp
 
 TYPE_CHECKING = False
@@ -176,6 +183,7 @@ class _Story:
         self.mounts = plan_mounts(MountContext(self.config, self.facts, self.namespaces, bundle, own))
         devices, self.device_nodes = plan_devices(self.config, self.facts, self.namespaces)
         self.plan.user_namespaces = self.mounts.user_namespaces
+        self.plan.warnings += self.mounts.warnings
         self.plan.provided += self.mounts.user_namespaces
         sources = plan_root_source(self.config, bundle) + self.mounts.sources + devices
         if self.options.notify_socket:
@@ -186,7 +194,12 @@ class _Story:
 
     def populate(self) -> None:
         """Everything below the container's root, which is not yet the root."""
-        self.init += plan_attach(self.config)
+        if self.namespaces.has("mount"):
+            self.init += plan_attach(self.config)
+        else:
+            init, runtime = plan_attach_at(absolute_path(self.config["root"]["path"], self.options.bundle))
+            self.init += init
+            self.runtime += runtime
         self.init += self.mounts.attach
         if self.options.notify_socket:
             self.init.append(ops.move_mount(NOTIFY, NOTIFY_DIRECTORY, 0, 0))
@@ -208,7 +221,7 @@ class _Story:
         """The container's root becomes the root; then what must not be changed any more is closed."""
         self._describe_process()
         self.init += self._hooks("createContainer", "created")
-        self.init += plan_swap(self.config, self.options.no_pivot)
+        self.init += plan_swap(self.config, self.options.no_pivot, self.namespaces.has("mount"))
         self.init += self.mounts.finish
         self.init += plan_sysctl(self.config)
         self.init += plan_restrictions(self.config)

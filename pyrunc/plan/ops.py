@@ -179,8 +179,17 @@ def attach_root(slot: Slot) -> Op:
     """move_mount `slot` over "/" and make it the slot `root` of all target paths.
 
     The process root itself stays: pivot_root or move_root swaps it later.
+    Fails with EPERM in the mount namespace that pyrunc-init was started in.
     """
     return Op("attach_root", slot)
+
+
+def attach_root_at(slot: Slot, source: str) -> Op:
+    """move_mount `slot` over the directory `source` of the runtime's mount namespace; slot `root` as above.
+
+    For a container that inherits that namespace: the runtime detaches the mount again.
+    """
+    return Op("attach_root_at", slot, source)
 
 
 def open_root() -> Op:
@@ -276,6 +285,11 @@ def move_root() -> Op:
     escapes find no unmasked copy.
     """
     return Op("move_root")
+
+
+def change_root() -> Op:
+    """chroot(2) into slot `root`, chdir("/"): the swap in a mount namespace that is not the container's own."""
+    return Op("change_root")
 
 
 def mask_path(target: str) -> Op:
@@ -510,6 +524,11 @@ def own_cgroup(uid: int, gid: int) -> Op:
 def attach_device_program(program: bytes) -> Op:
     """Load BPF_PROG_TYPE_CGROUP_DEVICE and attach it in place of ours, if any (v2)."""
     return Op("attach_device_program", program)
+
+
+def record_root_mount(path: str) -> Op:
+    """Remember the id of the mount that now covers `path`, so that deleting detaches it and no other."""
+    return Op("record_root_mount", path)
 
 
 def start_init() -> Op:

@@ -56,6 +56,13 @@ def plan_root_source(config: Config, bundle: str) -> list[Op]:
     ]
 
 
+def plan_attach_at(path: str) -> tuple[list[Op], list[Op]]:
+    """Without a mount namespace of its own: the copy over its directory, which the runtime takes note of."""
+    init = [ops.attach_root_at(ROOT, path).at("/root/path"), ops.signal("attached"), ops.wait("noted")]
+    runtime = [ops.wait("attached"), ops.record_root_mount(path).at("/root/path"), ops.signal("noted")]
+    return init, runtime
+
+
 def plan_attach(config: Config) -> list[Op]:
     """The copy over "/".
 
@@ -68,8 +75,13 @@ def plan_attach(config: Config) -> list[Op]:
     ]
 
 
-def plan_swap(config: Config, no_pivot: bool) -> list[Op]:
-    """The copy becomes the process's root, with the propagation that was asked for."""
+def plan_swap(config: Config, no_pivot: bool, own_mounts: bool) -> list[Op]:
+    """The copy becomes the process's root, with the propagation that was asked for.
+
+    own_mounts: the mount namespace is the container's own.
+    """
+    if not own_mounts:
+        return [ops.change_root().at(POINTER)]
     result = [ops.move_root().at(POINTER) if no_pivot else ops.pivot_root().at(POINTER)]
     name = _propagation_name(config)
     if name:

@@ -21,12 +21,13 @@ class Record:
     hooks: the poststart and poststop hooks, which outlive the configuration;
     private_pids: it has a pid namespace of its own, so that killing its init
     kills all; late: what pyrunc-init does after start, by operation number:
-    [name, first argument, pointer]; status: "creating", then "created" for good.
+    [name, first argument, pointer]; root_mount: path and id of the mount that it
+    left in the runtime's mount namespace, if it has none of its own; status: "creating", then "created" for good.
     """
 
     __slots__ = (
         "annotations", "bundle", "cgroup", "created", "hooks", "id", "late", "notify", "oci_version", "owner",
-        "pid", "private_pids", "rootfs", "start_time", "status",
+        "pid", "private_pids", "root_mount", "rootfs", "start_time", "status",
     )  # fmt: skip
 
     def __init__(self, id: str, bundle: str) -> None:
@@ -45,6 +46,7 @@ class Record:
         self.private_pids = True
         self.late: dict[str, list[str]] = {}
         self.notify = False
+        self.root_mount: list[Any] = []
 
     def to_json(self) -> dict[str, object]:
         """The record as a JSON object."""
