@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from os.path import normpath
 
-from pyrunc.errors import HostError, SpecError
+from pyrunc.errors import SpecError
 from pyrunc.linux import MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_SHARED, MS_UNBINDABLE
 from pyrunc.plan import ops
 from pyrunc.plan.mount_options import CLEARING, parse_mount_options
@@ -40,16 +40,17 @@ class MountPlan:
 
     sources: what is copied from the runtime's mounts, while these are in sight;
     attach: in the order of the configuration; finish: after all else was made
-    in the mounts; user_namespaces: see Plan.
+    in the mounts; user_namespaces, warnings: see Plan.
     """
 
-    __slots__ = ("attach", "finish", "sources", "user_namespaces")
+    __slots__ = ("attach", "finish", "sources", "user_namespaces", "warnings")
 
     def __init__(self) -> None:
         self.sources: list[Op] = []
         self.attach: list[Op] = []
         self.finish: list[Op] = []
         self.user_namespaces: dict[Slot, tuple[str, str]] = {}
+        self.warnings: list[str] = []
 
 
 class MountContext:
@@ -132,7 +133,8 @@ def _add_bind(
     pointer = f"/mounts/{index}"
     if not mount.get("source"):
         raise SpecError("a bind mount needs a source", pointer=pointer)
-    refuse_data(options, pointer)
+    for place, word in options.data:  # as mount(2) does; applied, they would change the host's file system
+        plan.warnings.append(f'{pointer}/options/{place}: "{word}" means nothing on a bind mount')
     slot = Slot(f"source/{index}")
     source = absolute_path(mount["source"], context.bundle)
     recursive = 1 if "rbind" in options.switches else 0
@@ -217,7 +219,7 @@ def _add_new(
     readonly = flags & MOUNT_ATTR_RDONLY
     words = [word for _, word in options.data]
     words += [word for word in options.superblock if word not in CLEARING]
-    words += _label(context, kind)
+    words += _label(plan, context, kind)
     if readonly and kind not in NO_DEVICE:
         words.append("ro")
     if kind == "devpts" and "gid=5" in words and not _has_group(context, 5):
@@ -239,13 +241,16 @@ def _add_new(
     plan.attach.append(ops.move_mount(MOUNT, target, no_symlinks, on_proc).at(pointer))
 
 
-def _label(context: MountContext, kind: str) -> list[str]:
+def _label(plan: MountPlan, context: MountContext, kind: str) -> list[str]:
     label = context.config.get("linux", {}).get("mountLabel")
     if not label or kind in NO_LABEL:
         return []
-    if not context.facts.selinux:
-        raise HostError("a mount label is set but SELinux is not enabled", pointer="/linux/mountLabel")
-    return [f"context={label}"]
+    if context.facts.selinux:
+        return [f"context={label}"]
+    warning = "/linux/mountLabel: SELinux is not enabled on this host, mounts get no label"
+    if warning not in plan.warnings:
+        plan.warnings.append(warning)
+    return []
 
 
 def _has_group(context: MountContext, gid: int) -> bool:

@@ -7,7 +7,7 @@ the container's init and for `exec`, whose pointers begin with "/process" too.
 from __future__ import annotations
 
 from pyrunc import linux
-from pyrunc.errors import HostError, SpecError
+from pyrunc.errors import SpecError
 from pyrunc.plan import ops
 from pyrunc.plan.capabilities import capability_masks, plan_bounding, plan_capabilities
 from pyrunc.plan.ops import Op, Slot
@@ -63,7 +63,7 @@ def plan_process(
     user: User = process.get("user") or {"uid": 0, "gid": 0}
     uid = user["uid"]
     plan.attributes = [
-        *_labels(process, facts, proc_open),
+        *_labels(process, facts, proc_open, warnings),
         *_scheduling(process),
         ops.close_fds(keep_fds),
         *_stdio(process, uid),
@@ -132,19 +132,19 @@ def plan_rlimits(process: Process) -> list[Op]:
     return result + last
 
 
-def _labels(process: Process, facts: Facts, proc_open: bool) -> list[Op]:
-    """The LSM labels that the program gets with its execve(2). Raises HostError without that LSM."""
+def _labels(process: Process, facts: Facts, proc_open: bool, warnings: list[str]) -> list[Op]:
+    """The LSM labels that the program gets with its execve(2); a warning where that LSM is not there."""
     result = []
     label, profile = process.get("selinuxLabel"), process.get("apparmorProfile")
     if label:
-        pointer = POINTER + "/selinuxLabel"
-        if not facts.selinux:
-            raise HostError("a SELinux label is set but SELinux is not enabled", pointer=pointer)
-        result.append(ops.set_label(PROC, "exec", label).at(pointer))
-    if profile and (facts.apparmor or profile != "unconfined"):
+        if facts.selinux:
+            result.append(ops.set_label(PROC, "exec", label).at(POINTER + "/selinuxLabel"))
+        else:
+            warnings.append(POINTER + "/selinuxLabel: SELinux is not enabled on this host, there is no label")
+    if profile and profile != "unconfined" and not facts.apparmor:
+        warnings.append(POINTER + "/apparmorProfile: AppArmor is not enabled on this host, no confinement")
+    elif profile and facts.apparmor:
         pointer = POINTER + "/apparmorProfile"
-        if not facts.apparmor:
-            raise HostError("an AppArmor profile is set but AppArmor is not enabled", pointer=pointer)
         result.append(ops.set_label(PROC, "apparmor/exec", "exec " + profile).at(pointer))
     if result and not proc_open:
         result.insert(0, ops.open_proc(PROC).at(result[0].pointer))
