@@ -7,7 +7,7 @@ Pure, and loaded only when something failed.  Engines parse some of these texts
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT
+from errno import EACCES, ECANCELED, ENOENT, ETIMEDOUT
 
 from pyrunc.errors import HookError, HostError, OperationError, PyruncError
 
@@ -152,7 +152,9 @@ def _capabilities(op: Op, message: Message, config: Config) -> str:
 def _hook(op: Op, message: Message, config: Config) -> str:
     parts = op.pointer.split("/")
     kind, index = (parts[2], parts[3]) if len(parts) > 3 else ("container", "0")
-    return f"{_INIT}error running {kind} hook #{index}: {message.text or reason(message.error)}"
+    ended = message.text and message.error in (ECANCELED, ETIMEDOUT)
+    why = message.text if ended else f"{op.args[0]!s}: {_because(message)}"
+    return f"{_INIT}error running {kind} hook #{index}: {why}"
 
 
 def _rootfs(op: Op, message: Message, config: Config) -> str:

@@ -29,6 +29,8 @@ def start(context: Context, id: str) -> None:
     entry.lock()
     record = entry.read()
     allowed("start", status_of(entry, record))
+    if not any(name == "exec" for name, _, _ in record.late.values()):
+        raise StateError("cannot start a container whose configuration has no process", step="start")
     try:
         start_container(context.log, entry, record)
     except HookFailed as failure:
