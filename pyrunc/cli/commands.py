@@ -59,10 +59,10 @@ class Command:
     error texts, `setup_failure` is the exit code of its own failures.  With
     `in_order` nothing after the first argument is read as a flag.  What a verb
     with `shown` gives is printed by `output`, that of the others is nothing or
-    an exit code.
+    an exit code.  The flags of a `rare` command are in `rare`.
     """
 
-    __slots__ = ("arguments", "flags", "help", "in_order", "name", "prefix", "setup_failure", "shown")
+    __slots__ = ("_flags", "arguments", "help", "in_order", "name", "prefix", "setup_failure", "shown")
 
     def __init__(
         self,
@@ -74,15 +74,25 @@ class Command:
         setup_failure: int = 1,
         in_order: bool = False,
         shown: bool = False,
+        rare: bool = False,
     ) -> None:
         self.name = name
         self.arguments = arguments
         self.help = help
-        self.flags = flags
+        self._flags = None if rare else flags
         self.prefix = prefix
         self.setup_failure = setup_failure
         self.in_order = in_order
         self.shown = shown
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """The flags, in the order of the help."""
+        if self._flags is None:
+            from pyrunc.cli.rare import FLAGS
+
+            self._flags = FLAGS[self.name]
+        return self._flags
 
 
 def parse_count(text: str) -> int:
@@ -218,6 +228,7 @@ _ENTRIES = (
     ),
     Command("pause", ("id",), "Freeze all processes of a container."),
     Command("resume", ("id",), "Let a paused container go on."),
+    Command("update", ("id",), "Change the limits of a container.", rare=True),
     Command(
         "spec",
         (),

@@ -49,7 +49,7 @@ def plan_cgroups(
     warnings += warn_unused(resources)
     paths = cgroup_paths(config, facts, id)
     usable = {} if disabled else {name: paths[name] for name in paths if name in facts.cgroup_writable}
-    limits = _limits(resources, facts)
+    limits = resource_limits(resources, facts)
     _check_controllers(limits, usable, paths, facts, disabled)
     if not usable:
         if not disabled:
@@ -77,7 +77,8 @@ def _refuse_systemd(facts: Facts) -> None:
     )
 
 
-def _limits(resources: Mapping[str, Any], facts: Facts) -> list[Limit]:
+def resource_limits(resources: Mapping[str, Any], facts: Facts) -> list[Limit]:
+    """What to write for `resources` on this host."""
     limits: list[Limit]
     if facts.cgroup_version == 2:
         from pyrunc.cgroup.limits_v2 import limits_v2

@@ -1,0 +1,155 @@
+"""update: other limits for a living container."""
+
+from __future__ import annotations
+
+import os
+
+from pyrunc.cgroup.change import (
+    apply,
+    burst_off,
+    check_controllers,
+    check_memory,
+    complete,
+    merge,
+    what_is_set,
+)
+from pyrunc.cgroup.driver import open_cgroup
+from pyrunc.cgroup.limits import warn_unused
+from pyrunc.cores import parse_json
+from pyrunc.errors import HostError, SpecError, UsageError
+from pyrunc.execute.process import status_of
+from pyrunc.host.facts import probe_facts
+from pyrunc.plan.cgroups import resource_limits
+from pyrunc.spec.load import load_resources
+from pyrunc.state.lifecycle import allowed
+from pyrunc.state.store import CONFIG, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from pyrunc.operations import Context
+    from pyrunc.state.record import Record
+    from pyrunc.state.store import Entry
+
+_POWERS = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+
+def update(context: Context, id: str, *, resources: str = "", **flags: str) -> None:
+    """Change the limits of the container `id`.
+
+    resources: a file with the JSON object of linux.resources ("-": standard
+    input); the flags count only without it.  Zero and what is missing stay as
+    they are, devices too.  All is changed or nothing.
+    """
+    entry = Store(context.root).open(id)
+    entry.lock()
+    record = entry.read()
+    allowed("update", status_of(entry, record))
+    asked = read_resources(resources) if resources else from_flags(flags)
+    for warning in warn_unused(asked):
+        context.log.warning(warning)
+    if change := what_is_set(asked):
+        _change(entry, record, change)
+    entry.close()
+
+
+def read_resources(source: str) -> dict[str, Any]:
+    """The resources in the file `source` or, for "-", on standard input; valid ones, or SpecError."""
+    if source != "-":
+        return dict(load_resources(source))
+    parts = []
+    while part := os.read(0, 65536):
+        parts.append(part)
+    return dict(load_resources(b"".join(parts)))
+
+
+def _change(entry: Entry, record: Record, change: dict[str, Any]) -> None:
+    if not record.cgroup:
+        raise HostError("the container has no cgroup of its own that could be limited", step="update")
+    config = parse_json(entry.read_file(CONFIG))
+    before = merge((config.get("linux") or {}).get("resources") or {}, record.resources)
+    after = merge(before, change)
+    cgroup = open_cgroup(record.cgroup)
+    whole = complete(change, before, cgroup)
+    facts = probe_facts({"linux": {"resources": whole}})
+    facts.cgroup_version = record.cgroup["version"]
+    limits = burst_off(whole, cgroup) + resource_limits(whole, facts)
+    check_controllers(limits, cgroup)
+    check_memory(whole, bool((after.get("memory") or {}).get("checkBeforeUpdate")), cgroup)
+    apply(limits, cgroup)
+    record.resources = merge(record.resources, change)
+    entry.write(record)
+
+
+# --- flags ------------------------------------------------------------------------
+
+
+def parse_size(text: str) -> int:
+    """Bytes: a number, perhaps with a fraction, and a power of 1024 (k, m, g, t, p; kb and kib too); -1."""
+    if text == "-1":
+        return -1
+    digits = text.lower().rstrip("bkmgtpi ")
+    unit = text[len(digits) :].strip().lower()
+    whole, dot, fraction = digits.partition(".")
+    good_unit = unit[:1] in _POWERS and (unit[1:] == "" or (unit[0] != "b" and unit[1:] in ("b", "ib")))
+    if not good_unit or not _is_decimal(whole) or (dot and not _is_decimal(fraction)):
+        raise ValueError("want a size like 64m, 1.5g or -1")
+    scale: int = 1024 ** _POWERS[unit[:1]]
+    return int(whole) * scale + (int(fraction) * scale // 10 ** len(fraction) if dot else 0)
+
+
+def _is_decimal(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def parse_number(text: str) -> int:
+    """A decimal number, negative ones too."""
+    if not _is_decimal(text.removeprefix("-")):
+        raise ValueError("want a decimal number")
+    return int(text)
+
+
+def _text(text: str) -> str:
+    return text
+
+
+FLAGS: dict[str, tuple[str, str, Callable[[str], int | str]]] = {
+    "blkio_weight": ("blockIO", "weight", parse_number),
+    "cpu_period": ("cpu", "period", parse_number),
+    "cpu_quota": ("cpu", "quota", parse_number),
+    "cpu_burst": ("cpu", "burst", parse_number),
+    "cpu_share": ("cpu", "shares", parse_number),
+    "cpu_rt_period": ("cpu", "realtimePeriod", parse_number),
+    "cpu_rt_runtime": ("cpu", "realtimeRuntime", parse_number),
+    "cpu_idle": ("cpu", "idle", parse_number),
+    "cpuset_cpus": ("cpu", "cpus", _text),
+    "cpuset_mems": ("cpu", "mems", _text),
+    "kernel_memory": ("memory", "kernel", parse_size),
+    "kernel_memory_tcp": ("memory", "kernelTCP", parse_size),
+    "memory": ("memory", "limit", parse_size),
+    "memory_reservation": ("memory", "reservation", parse_size),
+    "memory_swap": ("memory", "swap", parse_size),
+    "pids_limit": ("pids", "limit", parse_number),
+}
+"""Parameter to the property it sets and how its text is read."""
+
+
+def from_flags(flags: dict[str, str]) -> dict[str, Any]:
+    """The resources that the flags which were given describe; valid ones, or UsageError."""
+    from pyrunc.cores import render_json
+
+    resources: dict[str, Any] = {}
+    for name, text in flags.items():
+        if not text:
+            continue
+        section, key, parse = FLAGS[name]
+        try:
+            resources.setdefault(section, {})[key] = parse(text)
+        except ValueError as error:
+            raise UsageError(f"invalid value {text!r} for --{name.replace('_', '-')}: {error}") from error
+    try:
+        return dict(load_resources(render_json(resources).encode()))
+    except SpecError as error:
+        raise UsageError(f"invalid limits: {error.text}", pointer=error.pointer) from error
