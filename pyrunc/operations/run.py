@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyrunc.errors import StateError
 from pyrunc.operations.create import create_container, make_options
 from pyrunc.operations.delete import destroy
 from pyrunc.operations.start import start_container
@@ -64,9 +65,14 @@ def _run_foreground(context: Context, options: CreateOptions, foreground: Foregr
     init = creation.started()
     foreground.begin(init.pid, init.pidfd, creation.console)
     _start(context, creation)
+    entry = creation.entry
+    entry.unlock()
     status = foreground.wait()
-    if keep:
-        creation.entry.close()
-    else:
-        destroy(context.log, creation.entry, creation.record)
+    if not keep:
+        try:
+            entry.lock()
+            destroy(context.log, entry, entry.read())
+        except StateError:  # another command deleted it
+            pass
+    entry.close()
     return status

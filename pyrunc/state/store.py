@@ -61,6 +61,13 @@ class Entry:
             raise StateError("container does not exist")
         return True
 
+    def unlock(self) -> None:
+        """Give the lock back; the entry stays open."""
+        import fcntl
+
+        fcntl.flock(self.dir_fd, fcntl.LOCK_UN)
+        self.locked = False
+
     def _wait_for_lock(self, seconds: float) -> None:
         """flock(2) that an interval timer interrupts."""
         import _signal
