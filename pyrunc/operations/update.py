@@ -36,13 +36,20 @@ if TYPE_CHECKING:
 _POWERS = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
-def update(context: Context, id: str, *, resources: str = "", **flags: str) -> None:
+def update(
+    context: Context, id: str, *, resources: str = "",
+    blkio_weight: str = "", cpu_period: str = "", cpu_quota: str = "", cpu_burst: str = "",
+    cpu_share: str = "", cpu_rt_period: str = "", cpu_rt_runtime: str = "", cpu_idle: str = "",
+    cpuset_cpus: str = "", cpuset_mems: str = "", kernel_memory: str = "", kernel_memory_tcp: str = "",
+    memory: str = "", memory_reservation: str = "", memory_swap: str = "", pids_limit: str = "",
+) -> None:  # fmt: skip
     """Change the limits of the container `id`.
 
     resources: a file with the JSON object of linux.resources ("-": standard
     input); the flags count only without it.  Zero and what is missing stay as
     they are, devices too.  All is changed or nothing.
     """
+    flags = {name: value for name, value in locals().items() if name in FLAGS}
     entry = Store(context.root).open(id)
     entry.lock()
     record = entry.read()
