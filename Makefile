@@ -19,7 +19,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	print(*p["dependencies"], *(p["optional-dependencies"]["test"] if "test" in sys.argv else []), sep="\n")
 
-.PHONY: help system-packages test-packages build init demo test lint unit bench install uninstall man clean
+.PHONY: help system-packages test-packages build init demo test lint unit test-vm bench install uninstall man clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed 5q
@@ -80,6 +80,10 @@ lint: $(VENV)/.test
 # what needs neither root nor compiled parts
 unit: $(VENV)/.test
 	$(VENV_PYTHON) -m pytest $(PYTEST_FLAGS) tests/unit tests/property tests/source tests/performance
+
+# cgroup v2, systemd and rootless containers in a guest of our own (tests/vm/README.md); VM="SESSION.. -- PYTEST_FLAGS"
+test-vm: build $(VENV)/.test
+	$(VENV_PYTHON) tests/vm/run.py $(VM)
 
 bench: build
 	$(VENV_PYTHON) tests/performance/bench.py $(BENCH_FLAGS)

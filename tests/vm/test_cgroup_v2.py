@@ -1,163 +1,162 @@
-"""cgroup v2 as the only hierarchy: limits are seen inside, outside, and enforced.
-
-Runs in the guest (`make test-vm`): PYRUNC_GUEST=1 says that this is it.
-"""
+"""cgroup v2 as the only hierarchy: limits are seen inside, outside, and enforced."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pyrunc.spec.defaults import default_config
+from pyrunc import native
+from tests.harness import CGROUP_PARENT, DEADLINE, Box, Bundle
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("PYRUNC_GUEST") != "1", reason="needs the guest of make test-vm"
-)
-
-PYRUNC = os.environ.get("PYRUNC", str(Path(__file__).resolve().parents[2] / ".venv/bin/pyrunc"))
+MEGA = 1 << 20
 CGROUP = Path("/sys/fs/cgroup")
-TIMEOUT = 120
 
 
-class Container:
-    """A bundle with a busybox root and the commands that a test gives it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.id = f"v2-{uuid.uuid4().hex[:12]}"
-        self.cgroup = CGROUP / "pyrunc-test" / self.id
-        root = directory / "rootfs"
-        (root / "bin").mkdir(parents=True)
-        shutil.copy("/bin/busybox", root / "bin/busybox")
-        for name in ("sh", "cat", "true", "sleep", "dd", "mknod", "ls", "head"):
-            (root / "bin" / name).symlink_to("busybox")
-        self.config: dict[str, Any] = json.loads(json.dumps(default_config(False)))
-        self.config["process"]["terminal"] = False
-        self.config["linux"]["cgroupsPath"] = f"/pyrunc-test/{self.id}"
-
-    def pyrunc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        (self.directory / "config.json").write_text(json.dumps(self.config))
-        return subprocess.run(
-            [PYRUNC, *arguments],
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        self.config["process"]["args"] = ["/bin/sh", "-c", script]
-        return self.pyrunc("run", self.id)
-
-    def limit(self, name: str, value: dict[str, Any]) -> None:
-        self.config["linux"].setdefault("resources", {})[name] = value
-
-    def show_cgroup(self) -> None:
-        """Show the container its own cgroup at /sys/fs/cgroup."""
-        self.config["linux"]["namespaces"].append({"type": "cgroup"})
-        self.config["mounts"].append(
-            {
-                "destination": "/sys/fs/cgroup",
-                "type": "cgroup",
-                "source": "cgroup",
-                "options": ["ro", "nosuid"],
-            }
-        )
+def show_cgroup(bundle: Bundle, mode: str = "ro") -> Bundle:
+    """Show the container its own cgroup at /sys/fs/cgroup."""
+    bundle.namespace("cgroup")
+    return bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", mode, "nosuid", "noexec", "nodev")
 
 
-@pytest.fixture
-def container(tmp_path: Path) -> Iterator[Container]:
-    made = Container(tmp_path)
-    yield made
-    made.pyrunc("delete", "--force", made.id)
-    assert not made.cgroup.exists(), "the cgroup was left behind"
-    assert made.id not in Path("/proc/self/mountinfo").read_text()
+def limit(bundle: Bundle, **sections: Any) -> Bundle:
+    bundle.linux["resources"].update(sections)
+    return bundle
 
 
-LIMITS = {
+LIMITS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "memory": (
-        {"limit": 64 << 20, "swap": 96 << 20, "reservation": 32 << 20},
-        {"memory.max": str(64 << 20), "memory.swap.max": str(32 << 20), "memory.low": str(32 << 20)},
+        {"memory": {"limit": 64 * MEGA, "swap": 96 * MEGA, "reservation": 32 * MEGA}},
+        {
+            "memory.max": str(64 * MEGA),
+            "memory.swap.max": str(32 * MEGA),
+            "memory.low": str(32 * MEGA),
+        },
     ),
     "cpu": (
-        {"shares": 1024, "quota": 50000, "period": 100000},
-        {"cpu.weight": "100", "cpu.max": "50000 100000"},
+        {"cpu": {"shares": 1024, "quota": 50000, "period": 100000, "burst": 10000}},
+        {"cpu.weight": "100", "cpu.max": "50000 100000", "cpu.max.burst": "10000"},
     ),
-    "cpuset": ({"cpus": "0", "mems": "0"}, {"cpuset.cpus": "0", "cpuset.mems": "0"}),
-    "pids": ({"limit": 17}, {"pids.max": "17"}),
+    "idle": ({"cpu": {"idle": 1}}, {"cpu.idle": "1"}),
+    "cpuset": ({"cpu": {"cpus": "0", "mems": "0"}}, {"cpuset.cpus": "0", "cpuset.mems": "0"}),
+    "pids": ({"pids": {"limit": 17}}, {"pids.max": "17"}),
+    "io": (
+        {"blockIO": {"weight": 500, "throttleReadBpsDevice": [{"major": 254, "minor": 0, "rate": 1048576}]}},
+        {"io.max": "254:0 rbps=1048576 wbps=max riops=max wiops=max"},
+    ),
+    "hugetlb": (
+        {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * MEGA}]},
+        {"hugetlb.2MB.max": str(4 * MEGA), "hugetlb.2MB.rsvd.max": str(4 * MEGA)},
+    ),
+    "unified": (
+        {"unified": {"memory.high": str(48 * MEGA), "pids.max": "33"}},
+        {"memory.high": str(48 * MEGA), "pids.max": "33"},
+    ),
 }
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_limits_are_seen_inside_and_outside(container: Container, name: str) -> None:
-    value, files = LIMITS[name]
-    container.limit("cpu" if name == "cpuset" else name, value)
-    container.show_cgroup()
-    inside = container.run("cd /sys/fs/cgroup && cat " + " ".join(files))
-    assert inside.returncode == 0, inside.stderr
-    assert inside.stdout.splitlines() == list(files.values())
-    container.config["process"]["args"] = ["/bin/sleep", "1000"]
-    assert container.pyrunc("create", container.id).returncode == 0
+def test_limits_are_seen_inside_and_outside(box: Box, name: str) -> None:
+    sections, files = LIMITS[name]
+    bundle = show_cgroup(limit(box.bundle(), **sections))
+    bundle.shell("cd /sys/fs/cgroup && cat " + " ".join(files) + "; exec sleep 1000")
+    container = box.started(bundle)
+    wanted = "".join(f"{text}\n" for text in files.values())
+    assert container.wait_output(wanted) == wanted
     for file, text in files.items():
-        assert (container.cgroup / file).read_text().strip() == text
+        directory = CGROUP / CGROUP_PARENT.strip("/") / container.id
+        assert (directory / file).read_text().strip() == text
 
 
-def test_memory_limit_kills(container: Container) -> None:
-    container.limit("memory", {"limit": 16 << 20, "swap": 16 << 20})
-    result = container.run("exec dd if=/dev/zero of=/dev/null bs=64M count=1")
-    assert result.returncode == 137, (result.stdout, result.stderr)
+def test_memory_limit_kills(box: Box) -> None:
+    bundle = limit(box.bundle(), memory={"limit": 16 * MEGA, "swap": 16 * MEGA})
+    bundle.args("/bin/probe", "out:/dev/null", f"touch:{64 * MEGA}")
+    assert box.run(bundle).rc == 137
 
 
-def test_fork_bomb_stops_at_the_pids_limit(container: Container) -> None:
-    container.limit("pids", {"limit": 8})
-    container.show_cgroup()
-    result = container.run(
-        "i=0; while [ $i -lt 30 ]; do sleep 5 & i=$((i+1)); done 2>/dev/null; cat /sys/fs/cgroup/pids.current"
+def test_fork_bomb_stops_at_the_pids_limit(box: Box) -> None:
+    bundle = limit(box.bundle(), pids={"limit": 8})
+    found = box.report(bundle, "fork:50")["actions"]["fork:50"]
+    assert found["error"] == "EAGAIN"
+    assert found["children"] <= 7
+
+
+def test_cpuset_binds_the_processes(box: Box) -> None:
+    bundle = limit(box.bundle(), cpu={"cpus": "1"}).args("grep", "Cpus_allowed_list", "/proc/self/status")
+    assert box.run(bundle).ok().out.split() == ["Cpus_allowed_list:", "1"]
+
+
+def test_denied_device_gives_eperm(box: Box) -> None:
+    result = box.run(box.bundle().shell("mknod /mem c 1 1 && head -c 1 /mem"))
+    assert "Operation not permitted" in result.err
+    assert box.run(box.bundle().shell("head -c 4 /dev/zero >/dev/null && echo ok")).ok().out == "ok\n"
+
+
+def test_allowed_device_opens(box: Box) -> None:
+    rules = [{"allow": False, "access": "rwm"}, {"allow": True, "type": "b", "major": 254, "access": "rm"}]
+    bundle = limit(box.bundle(), devices=rules).shell(
+        "mknod /disk b 254 0 && head -c 1 /disk >/mem && echo ok; : >>/disk"
     )
-    assert "fork" in result.stderr.lower() or result.returncode != 0 or int(result.stdout) <= 8
-    peak = container.run("(for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 3 & done; wait) 2>&1; true")
-    assert "can't fork" in peak.stdout, (peak.stdout, peak.stderr)
+    result = box.run(bundle)
+    assert result.out == "ok\n"
+    assert "Operation not permitted" in result.err
 
 
-def test_denied_device_gives_eperm(container: Container) -> None:
-    container.limit("devices", [{"allow": False, "access": "rwm"}])  # type: ignore[arg-type]
-    container.config["process"]["capabilities"]["bounding"].append("CAP_MKNOD")
-    container.config["process"]["capabilities"]["effective"].append("CAP_MKNOD")
-    container.config["process"]["capabilities"]["permitted"].append("CAP_MKNOD")
-    container.config["root"]["readonly"] = False
-    result = container.run("mknod /tmp-mem c 1 1 && head -c 1 /tmp-mem")
-    assert "Operation not permitted" in result.stderr, (result.stdout, result.stderr)
-    allowed = container.run("head -c 4 /dev/zero >/dev/null && echo ok")
-    assert allowed.stdout == "ok\n", allowed.stderr
+def test_one_device_program_is_attached(box: Box) -> None:
+    container = box.started(box.bundle("/bin/sleep", "1000"))
+    directory = os.open(CGROUP / CGROUP_PARENT.strip("/") / container.id, os.O_RDONLY | os.O_DIRECTORY)
+    programs = native.bpf_device_programs(directory)
+    for fd in [directory, *programs]:
+        os.close(fd)
+    assert len(programs) == 1
 
 
-def test_init_is_cloned_into_its_cgroup(container: Container) -> None:
-    container.config["process"]["args"] = ["/bin/true"]
-    (container.directory / "config.json").write_text(json.dumps(container.config))
-    trace = container.directory / "trace"
-    command = [
-        "strace",
-        "-f",
-        "-o",
-        str(trace),
-        "-e",
-        "trace=clone3,openat,openat2,write",
-        PYRUNC,
-        "run",
-        container.id,
-    ]
-    done = subprocess.run(
-        command, cwd=container.directory, capture_output=True, text=True, timeout=TIMEOUT, check=False
+def test_the_root_of_a_user_namespace_owns_its_cgroup(box: Box) -> None:
+    bundle = show_cgroup(box.bundle(), "rw").user_namespace()
+    bundle.shell(
+        "mkdir /sys/fs/cgroup/below && echo $$ >/sys/fs/cgroup/below/cgroup.procs && cat /proc/self/cgroup"
     )
+    assert box.run(bundle).ok().out == "0::/below\n"
+
+
+def test_pause_and_resume(box: Box) -> None:
+    container = box.started(box.bundle("/bin/sleep", "1000"))
+    events = CGROUP / CGROUP_PARENT.strip("/") / container.id / "cgroup.events"
+    container.call("pause").ok()
+    assert "frozen 1" in events.read_text()
+    assert container.status == "paused"
+    container.exec("/bin/true").failed("paused", rc=255)
+    container.call("resume").ok()
+    assert "frozen 0" in events.read_text()
+    container.call("pause").ok()
+    container.delete("--force").ok()
+
+
+def test_exec_joins_the_cgroup(box: Box) -> None:
+    container = box.started(box.bundle("/bin/sleep", "1000"))
+    assert container.exec("cat", "/proc/self/cgroup").ok().out == f"0::{CGROUP_PARENT}/{container.id}\n"
+
+
+def test_exec_follows_an_init_that_moved_into_a_child(box: Box) -> None:
+    script = "cd /sys/fs/cgroup; mkdir init; echo $$ >init/cgroup.procs; echo +pids >cgroup.subtree_control; echo up; exec sleep 1000"
+    container = box.started(show_cgroup(box.bundle(), "rw").shell(script))
+    container.wait_output("up")
+    assert container.exec("cat", "/proc/self/cgroup").ok().out == "0::/init\n"
+    container.delete("--force").ok()
+
+
+@pytest.mark.needs("strace")
+def test_init_is_cloned_into_its_cgroup(box: Box) -> None:
+    bundle = box.bundle()
+    name = box.name()
+    box.place(bundle, name)
+    trace = box.directory / "trace"
+    command = ["strace", "-f", "-o", str(trace), "-e", "trace=clone3,openat,openat2"]
+    command += [*box.runtime.command, "--root", str(box.root), "run", "-b", str(bundle.directory), name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert done.returncode == 0, done.stderr
     text = trace.read_text()
     assert "CLONE_INTO_CGROUP" in text
