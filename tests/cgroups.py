@@ -30,7 +30,10 @@ def hierarchies() -> dict[str, Path]:
             found[""] = where
         elif kind == "cgroup":
             for option in options.split(","):
-                if option not in ("rw", "ro", "xattr", "clone_children", "noprefix") and "release_agent" not in option:
+                if (
+                    option not in ("rw", "ro", "xattr", "clone_children", "noprefix")
+                    and "release_agent" not in option
+                ):
                     found[option] = where
     return found
 
@@ -68,15 +71,16 @@ def read(pid: int, controller: str, file: str) -> str:
     return (directories.get(controller) or directories[""]).joinpath(file).read_text().rstrip("\n")
 
 
-def find(name: str) -> list[str]:
-    """Every cgroup directory of this name, in any hierarchy, and what is below."""
+def find(*names: str) -> list[str]:
+    """Every cgroup directory of these names, in any hierarchy, and what is below."""
     found = []
-    for mount in set(hierarchies().values()):
-        for folder, names, _ in os.walk(mount):
-            if name in names:
-                found += [d for d, _, _ in os.walk(os.path.join(folder, name))]
-            if Path(folder) != mount and folder.count("/") - str(mount).count("/") > 3:
-                names.clear()
+    wanted = set(names)
+    for mount in {str(path) for path in hierarchies().values()}:
+        for folder, folders, _ in os.walk(mount):
+            for name in wanted.intersection(folders):
+                found += [inner for inner, _, _ in os.walk(os.path.join(folder, name))]
+            if folder != mount and folder.count("/") - mount.count("/") > 3:
+                folders.clear()
     return found
 
 

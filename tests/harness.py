@@ -42,7 +42,9 @@ class Runtime:
         self.command = command
         done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=DEADLINE)
         if done.returncode:
-            raise rootfs.Missing(f"a runtime: {' '.join(command)} --version failed: {done.stderr.strip()[-500:]}")
+            raise rootfs.Missing(
+                f"a runtime: {' '.join(command)} --version failed: {done.stderr.strip()[-500:]}"
+            )
         self.name, _, self.version = done.stdout.split("\n")[0].replace(" version", "").partition(" ")
 
     @property
@@ -254,9 +256,16 @@ class Box:
         bundle = Bundle(directory, copy.deepcopy(config) if config is not None else base_config(), root)
         return bundle.args(*(args or ("/bin/true",)))
 
-    def popen(self, *args: str, log: bool = True, global_flags: tuple[str, ...] = (), **options: Any) -> subprocess.Popen[bytes]:
+    def popen(
+        self, *args: str, log: bool = True, global_flags: tuple[str, ...] = (), **options: Any
+    ) -> subprocess.Popen[bytes]:
         """Start the runtime with --root and --log; standard input is empty, the environment small."""
-        flags = ["--root", str(self.root), *(["--log", str(self.log), "--log-format", "json"] if log else []), *global_flags]
+        flags = [
+            "--root",
+            str(self.root),
+            *(["--log", str(self.log), "--log-format", "json"] if log else []),
+            *global_flags,
+        ]
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("env", {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")})
         if "PYTHONPATH" in os.environ:
@@ -308,13 +317,17 @@ class Box:
         report: dict[str, Any] = self.run(bundle.probe(*actions)).ok().json()
         return report
 
-    def try_create(self, bundle: Bundle, *flags: str, command: str = "create", name: str = "", **options: Any) -> Result:
+    def try_create(
+        self, bundle: Bundle, *flags: str, command: str = "create", name: str = "", **options: Any
+    ) -> Result:
         """`create`, expected to fail: returns the result."""
         name = name or self.name()
         self.place(bundle, name)
         return self.call(command, "--bundle", str(bundle.directory), *flags, name, **options)
 
-    def create(self, bundle: Bundle, *flags: str, command: str = "create", name: str = "", **options: Any) -> Container:
+    def create(
+        self, bundle: Bundle, *flags: str, command: str = "create", name: str = "", **options: Any
+    ) -> Container:
         """`create` (or `run --detach`), its program's output in files."""
         name = name or self.name()
         stdio = (self.directory / f"{name}.out", self.directory / f"{name}.err")
@@ -335,6 +348,8 @@ class Box:
     def close(self) -> list[str]:
         """Delete every container by force; returns what is left behind then (and removes it)."""
         left = []
+        if not self.directory.exists():
+            return left
         for name in self.names:
             result = self.call("delete", "--force", name)
             if result.rc and self.runtime.is_ours:
@@ -342,7 +357,12 @@ class Box:
         reap()
         left += [f"process {describe(pid)}" for pid in self.new_processes()]
         left += [f"mount {path}" for path in self.mounts()]
-        left += [f"state {path}" for name in self.names for path in self.root.glob(name) if self.runtime.is_ours or path.exists()]
+        left += [
+            f"state {path}"
+            for name in self.names
+            for path in self.root.glob(name)
+            if self.runtime.is_ours or path.exists()
+        ]
         left += [f"cgroup {path}" for name in self.names for path in cgroups.find(name)]
         self.sweep()
         return left
@@ -352,7 +372,9 @@ class Box:
         deadline = time.monotonic() + 2
         while True:
             reap()
-            found = [pid for pid in descendants(os.getpid()) if pid not in self.children_before and alive(pid)]
+            found = [
+                pid for pid in descendants(os.getpid()) if pid not in self.children_before and alive(pid)
+            ]
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.01)
@@ -365,7 +387,11 @@ class Box:
 
     def sweep(self) -> None:
         """Remove what a broken runtime left, so that the next test starts clean."""
-        for pid in self.new_processes() if any(alive(p) for p in descendants(os.getpid()) if p not in self.children_before) else []:
+        for pid in (
+            self.new_processes()
+            if any(alive(p) for p in descendants(os.getpid()) if p not in self.children_before)
+            else []
+        ):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

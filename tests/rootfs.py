@@ -98,7 +98,9 @@ def busybox_root() -> Path:
             shutil.copy(probe, scratch / "bin/probe")
             for applet in dict.fromkeys(APPLETS):
                 (scratch / "bin" / applet).symlink_to("busybox")
-            (scratch / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n")
+            (scratch / "etc/passwd").write_text(
+                "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n"
+            )
             (scratch / "etc/group").write_text("root:x:0:\ntty:x:5:\nuser:x:1000:\n")
     return target
 
@@ -133,7 +135,15 @@ def debian_root() -> Path:
     with _building(target) as scratch:
         if scratch is not None:
             command = (
-                [mm, "--quiet", "--variant=apt", "--include=python3-minimal", _suite(), str(scratch), *_sources()]
+                [
+                    mm,
+                    "--quiet",
+                    "--variant=apt",
+                    "--include=python3-minimal",
+                    _suite(),
+                    str(scratch),
+                    *_sources(),
+                ]
                 if mm
                 else [str(deb), "--variant=minbase", "--include=python3-minimal", _suite(), str(scratch)]
             )

@@ -33,22 +33,37 @@ def clean(text: str, names: dict[str, str]) -> str:
     return text
 
 
-def mounts(lines: list[str], names: dict[str, str]) -> list[str]:
-    """mountinfo without ids and device numbers, by mount point; parents as mount points."""
+def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
+    """mountinfo by mount point (the second on one place gets a `+`), without ids and device numbers.
+
+    Read-only is what counts for the program: the mount or its superblock.
+    """
     rows = [(line.split(" - ")[0].split(), line.split(" - ")[1].split()) for line in lines]
     places = {left[0]: left[4] for left, _ in rows}
-    found = []
-    for left, right in rows:
+    found: dict[str, str] = {}
+    for left, right in sorted(rows, key=lambda row: row[0][4]):
         tags = sorted(re.sub(r":\d+", "", tag) for tag in left[6:])
-        root = clean(left[3], names)
-        options = ",".join(sorted(left[5].split(",")))
         kind, source, *rest = right
-        if kind in ("ext4", "xfs", "btrfs", "overlay"):
-            source, rest = "DISK", []
-        data = ",".join(sorted(",".join(rest).split(",")))
-        parent = places.get(left[1], "-")
-        found.append(f"{left[4]} on {parent} root={root} {options} {' '.join(tags)} {kind} {source} {data}")
-    return sorted(found, key=lambda line: line.split()[0])
+        data = set(",".join(rest).split(",")) - {"rw"}
+        options = set(left[5].split(",")) - {"rw"} | data & {"ro"}
+        if kind == "cgroup":
+            source = "cgroup"
+        if kind in ("ext4", "xfs", "btrfs", "overlay", "devtmpfs"):
+            source, data = "DISK", set()
+        place = left[4]
+        while place in found:
+            place += "+"
+        if (
+            kind == "tmpfs"
+            and source in ("none", "tmpfs")
+            and "ro" in options
+            and not data & {"size=", "mode=755"}
+        ):
+            options -= {"nosuid", "nodev", "noexec"}  # the empty folder that masks another
+            data, source = set(), "empty"
+        text = f"on {places.get(left[1], '-')} root={clean(left[3], names)} {','.join(sorted(options))} "
+        found[place] = text + f"{' '.join(tags)} {kind} {source} {','.join(sorted(data - {'ro'}))}"
+    return found
 
 
 def file_kind(target: str) -> str:
@@ -58,7 +73,10 @@ def file_kind(target: str) -> str:
 
 def namespaces(links: dict[str, str]) -> dict[str, str]:
     """Ours, or another one."""
-    return {kind: "host" if os.readlink(f"/proc/self/ns/{kind}") == link else "other" for kind, link in links.items()}
+    return {
+        kind: "host" if os.readlink(f"/proc/self/ns/{kind}") == link else "other"
+        for kind, link in links.items()
+    }
 
 
 def report(raw: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
@@ -69,7 +87,7 @@ def report(raw: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     made["namespaces"] = namespaces(raw["namespaces"])
     made["cgroup"] = sorted(clean(line.split(":", 1)[1], names) for line in raw["cgroup"])
     made["session_keyring"] = clean(raw["session_keyring"], names)
-    made["env"] = [clean(entry, names) for entry in raw["env"]]
+    made["env"] = sorted(clean(entry, names) for entry in raw["env"])
     made["cwd"] = clean(raw["cwd"], names)
     if raw["pid"] != 1:  # shares our pid namespace
         for key in ("pid", "ppid", "sid", "pgid"):
@@ -93,6 +111,9 @@ def state(raw: dict[str, Any], names: dict[str, str], rootfs: str) -> dict[str, 
 def differences(left: Any, right: Any, place: str = "") -> list[tuple[str, Any, Any]]:
     """Every place where two values differ, as `a/b/c`."""
     if isinstance(left, dict) and isinstance(right, dict):
+        for step in ("create", "start"):  # one went on and the other did not: the rest says nothing
+            if left.get(step) != right.get(step):
+                return [(step, left.get(step), right.get(step))]
         keys = [*left, *[key for key in right if key not in left]]
         return [d for key in keys for d in differences(left.get(key), right.get(key), f"{place}/{key}")]
     return [] if left == right else [(place.strip("/"), left, right)]

@@ -38,7 +38,12 @@ def outcome(box: Box, case: Case, lab: Lab) -> dict[str, Any]:
         bundle.probe(*case.actions)
     box.children_before |= set(descendants(os.getpid()))  # what holds the namespaces to join
     name = box.name()
-    names = {str(bundle.directory): "BUNDLE", str(lab.directory): "LAB", str(box.directory): "BOX", name: "ID"}
+    names = {
+        str(bundle.directory): "BUNDLE",
+        str(lab.directory): "LAB",
+        str(box.directory): "BOX",
+        name: "ID",
+    }
     stdio = (box.directory / f"{name}.out", box.directory / f"{name}.err")
     pid_file = box.directory / "pid"
     with stdio[0].open("wb") as out, stdio[1].open("wb") as err:
@@ -98,14 +103,20 @@ def run_under(runtime: Runtime, box: Box, case: Case, lab: Lab) -> dict[str, Any
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in ALL])
-def test_same_effect(case: Case, box: Box, lab: Lab, reference: Runtime, crun: Runtime | None, crun_notes: list[str]) -> None:
+def test_same_effect(
+    case: Case, box: Box, lab: Lab, reference: Runtime, crun: Runtime | None, crun_notes: list[str]
+) -> None:
     if case.needs and case.needs not in cgroups.controllers():
         pytest.skip(f"needs the cgroup controller {case.needs}")
     theirs = run_under(reference, box, case, lab)
     ours = outcome(box, case, lab)
     if crun is not None:
         others = run_under(crun, box, case, lab)
-        crun_notes += [f"{case.name}: {p}: runc {a!r}, crun {b!r}" for p, a, b in compare.differences(theirs, others) if p != "text"]
+        crun_notes += [
+            f"{case.name}: {p}: runc {a!r}, crun {b!r}"
+            for p, a, b in compare.differences(theirs, others)
+            if p != "text"
+        ]
     judge(case, box.runtime, theirs, ours)
 
 
@@ -113,7 +124,9 @@ def judge(case: Case, runtime: Runtime, theirs: dict[str, Any], ours: dict[str, 
     """Fail on a difference without a reason, and on a reason without a difference."""
     differing = [each for each in compare.differences(theirs, ours) if each[0] != "text"]
     unexplained = [d for d in differing if not any(d[0].startswith(place) for place in case.difference)]
-    notes = "\n".join(f"{place}:\n  runc: {a!r}\n  here: {b!r}" for place, a, b in unexplained)
+    notes = "\n".join(
+        f"{place}:\n  runc: {a!r}"[:400] + f"\n  here: {b!r}"[:400] for place, a, b in unexplained
+    )
     assert not unexplained, f"{notes}\n texts: runc {theirs.get('text')!r}, here {ours.get('text')!r}"
     if runtime.is_ours:
         stale = [place for place in case.difference if not any(d[0].startswith(place) for d in differing)]
@@ -129,5 +142,3 @@ def test_enough_cases() -> None:
 def test_reasons_are_given() -> None:
     for name, case in ALL:
         assert all(len(reason) > 30 for reason in case.difference.values()), name
-
-

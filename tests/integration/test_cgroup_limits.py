@@ -29,25 +29,47 @@ def need(*controllers: str) -> None:
         pytest.skip(f"needs the cgroup controller {', '.join(sorted(missing))}")
 
 
-def check(container: Container, controller: str, v1: tuple[str, str] | None, v2: tuple[str, str] | None) -> None:
+def check(
+    container: Container, controller: str, v1: tuple[str, str] | None, v2: tuple[str, str] | None
+) -> None:
     wanted = v2 if V2 else v1
     if wanted is not None:
         assert cgroups.read(container.pid, controller, wanted[0]) == wanted[1]
 
 
 WISHES = [
-    ("memory", {"memory": {"limit": 64 * MEGA}}, ("memory.limit_in_bytes", str(64 * MEGA)), ("memory.max", str(64 * MEGA))),
+    (
+        "memory",
+        {"memory": {"limit": 64 * MEGA}},
+        ("memory.limit_in_bytes", str(64 * MEGA)),
+        ("memory.max", str(64 * MEGA)),
+    ),
     (
         "memory",
         {"memory": {"limit": 32 * MEGA, "swap": 48 * MEGA}},
         ("memory.memsw.limit_in_bytes", str(48 * MEGA)),
         ("memory.swap.max", str(16 * MEGA)),
     ),
-    ("memory", {"memory": {"limit": 32 * MEGA, "swap": 32 * MEGA}}, ("memory.memsw.limit_in_bytes", str(32 * MEGA)), ("memory.swap.max", "0")),
-    ("memory", {"memory": {"reservation": 16 * MEGA}}, ("memory.soft_limit_in_bytes", str(16 * MEGA)), ("memory.low", str(16 * MEGA))),
+    (
+        "memory",
+        {"memory": {"limit": 32 * MEGA, "swap": 32 * MEGA}},
+        ("memory.memsw.limit_in_bytes", str(32 * MEGA)),
+        ("memory.swap.max", "0"),
+    ),
+    (
+        "memory",
+        {"memory": {"reservation": 16 * MEGA}},
+        ("memory.soft_limit_in_bytes", str(16 * MEGA)),
+        ("memory.low", str(16 * MEGA)),
+    ),
     ("cpu", {"cpu": {"shares": 1024}}, ("cpu.shares", "1024"), ("cpu.weight", "100")),
     ("cpu", {"cpu": {"shares": 2}}, ("cpu.shares", "2"), ("cpu.weight", "1")),
-    ("cpu", {"cpu": {"quota": 20000, "period": 50000}}, ("cpu.cfs_quota_us", "20000"), ("cpu.max", "20000 50000")),
+    (
+        "cpu",
+        {"cpu": {"quota": 20000, "period": 50000}},
+        ("cpu.cfs_quota_us", "20000"),
+        ("cpu.max", "20000 50000"),
+    ),
     ("cpu", {"cpu": {"quota": 30000}}, ("cpu.cfs_quota_us", "30000"), ("cpu.max", "30000 100000")),
     ("cpuset", {"cpu": {"cpus": "0", "mems": "0"}}, ("cpuset.cpus", "0"), ("cpuset.cpus", "0")),
     ("pids", {"pids": {"limit": 25}}, ("pids.max", "25"), ("pids.max", "25")),
@@ -55,8 +77,12 @@ WISHES = [
 ]
 
 
-@pytest.mark.parametrize(("controller", "sections", "v1", "v2"), WISHES, ids=[str(wish[1]) for wish in WISHES])
-def test_limit_is_written(box: Box, controller: str, sections: dict[str, Any], v1: tuple[str, str], v2: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("controller", "sections", "v1", "v2"), WISHES, ids=[str(wish[1]) for wish in WISHES]
+)
+def test_limit_is_written(
+    box: Box, controller: str, sections: dict[str, Any], v1: tuple[str, str], v2: tuple[str, str]
+) -> None:
     need(controller)
     if V2 and sections == {"cpu": {"shares": 1024}}:
         peer_differs(box, runc="1.1 has the old formula", crun="1.8 has the old formula")
@@ -71,7 +97,13 @@ def test_all_controllers_hold_the_container(box: Box) -> None:
 
 def test_memory_limit_kills(box: Box) -> None:
     need("memory")
-    bundle = limited(box, "/bin/probe", "out:/dev/null", f"touch:{64 * MEGA}", memory={"limit": 16 * MEGA, "swap": 16 * MEGA})
+    bundle = limited(
+        box,
+        "/bin/probe",
+        "out:/dev/null",
+        f"touch:{64 * MEGA}",
+        memory={"limit": 16 * MEGA, "swap": 16 * MEGA},
+    )
     assert box.run(bundle).rc == 137
 
 
@@ -85,7 +117,11 @@ def test_pids_limit_stops_a_fork_bomb(box: Box) -> None:
 
 def test_zero_means_unset(box: Box) -> None:
     """Engines send zero for everything they do not use."""
-    sections = {"memory": {"limit": 0, "swap": 0, "reservation": 0, "kernel": 0}, "cpu": {"shares": 0, "quota": 0, "period": 0}, "blockIO": {"weight": 0}}
+    sections = {
+        "memory": {"limit": 0, "swap": 0, "reservation": 0, "kernel": 0},
+        "cpu": {"shares": 0, "quota": 0, "period": 0},
+        "blockIO": {"weight": 0},
+    }
     container = box.create(limited(box, **sections))
     if "cpu" in cgroups.controllers():
         check(container, "cpu", ("cpu.shares", "1024"), None)

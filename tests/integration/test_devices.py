@@ -75,7 +75,9 @@ def test_another_file_in_the_way_is_an_error(box: Box) -> None:
     assert (bundle.rootfs / "var/thing").read_text() == "mine"
 
 
-@pytest.mark.parametrize("change", [{"major": None}, {"minor": None}, {"type": "x"}, {"path": "thing"}, {"fileMode": -1}])
+@pytest.mark.parametrize(
+    "change", [{"major": None}, {"minor": None}, {"type": "x"}, {"path": "thing"}, {"fileMode": -1}]
+)
 def test_bad_devices_are_refused(box: Box, change: dict[str, Any]) -> None:
     bundle = box.bundle()
     entry = {key: value for key, value in {**FUSE, **change}.items() if value is not None}
@@ -85,7 +87,9 @@ def test_bad_devices_are_refused(box: Box, change: dict[str, Any]) -> None:
     box.try_create(bundle).failed()
 
 
-def rule(allow: bool, kind: str = "", major: int | None = None, minor: int | None = None, access: str = "rwm") -> dict[str, Any]:
+def rule(
+    allow: bool, kind: str = "", major: int | None = None, minor: int | None = None, access: str = "rwm"
+) -> dict[str, Any]:
     made = {"allow": allow, "type": kind or None, "major": major, "minor": minor, "access": access}
     return {key: value for key, value in made.items() if value is not None}
 
@@ -107,7 +111,9 @@ def test_denied_device_gives_eperm(box: Box) -> None:
 
 
 def test_allowed_access_letters(box: Box) -> None:
-    found = access(box, [DENY, rule(True, "c", 10, 229, "r"), rule(True, "c", 1, 11, "w")], "c,10,229", "c,1,11")
+    found = access(
+        box, [DENY, rule(True, "c", 10, 229, "r"), rule(True, "c", 1, 11, "w")], "c,10,229", "c,1,11"
+    )
     assert found["c,10,229"]["read"] != "EPERM"
     assert found["c,10,229"]["write"] == "EPERM"
     assert found["c,1,11"]["read"] == "EPERM"
@@ -115,7 +121,7 @@ def test_allowed_access_letters(box: Box) -> None:
 
 
 def test_later_rules_override(box: Box) -> None:
-    found = access(box, [rule(True), rule(False, "b", 7, 1)], "b,7,0", "b,7,1")
+    found = access(box, [rule(True), rule(False, "b", 7, 1, "rw")], "b,7,0", "b,7,1")
     assert found["b,7,0"]["read"] != "EPERM"
     assert found["b,7,1"]["read"] == "EPERM"
 
@@ -123,7 +129,7 @@ def test_later_rules_override(box: Box) -> None:
 def test_a_hole_in_an_allowed_range(box: Box) -> None:
     """Version 1 cannot say it: then it is refused, never opened wider."""
     bundle = box.bundle().probe("node:b,7,0", "node:b,7,1", "node:b,8,0")
-    bundle.linux["resources"]["devices"] = [DENY, rule(True, "b", 7), rule(False, "b", 7, 1)]
+    bundle.linux["resources"]["devices"] = [DENY, rule(True, "b", 7), rule(False, "b", 7, 1, "rw")]
     result = box.run(bundle)
     if result.rc:
         assert cgroups.version() == 1

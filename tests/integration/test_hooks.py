@@ -99,8 +99,11 @@ def test_create_container_sees_the_host_root(box: Box, log: Path) -> None:
 def test_environment_is_built_before_the_runtime_hooks(box: Box, log: Path) -> None:
     """createRuntime comes after the namespaces and mounts are made, before pivot_root."""
     bundle = with_log(box, log)
-    read = 'pid=$(sed \'s/.*"pid": *\\([0-9]*\\).*/\\1/\'); '
-    bundle.hook("createRuntime", f"{read} readlink /proc/$pid/ns/net >{log}/net; cat /proc/$pid/mountinfo >{log}/mounts")
+    read = "pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/'); "
+    bundle.hook(
+        "createRuntime",
+        f"{read} readlink /proc/$pid/ns/net >{log}/net; cat /proc/$pid/mountinfo >{log}/mounts",
+    )
     lifecycle(box, bundle)
     assert (log / "net").read_text().strip() != os.readlink("/proc/self/ns/net")
     assert "/dev/shm" in (log / "mounts").read_text()
@@ -109,7 +112,11 @@ def test_environment_is_built_before_the_runtime_hooks(box: Box, log: Path) -> N
 def test_arguments_environment_and_directory(box: Box, log: Path) -> None:
     bundle = with_log(box, log)
     script = f'echo "$0 $1 $2"; env; pwd'
-    entry = {"path": "/bin/sh", "args": ["zero", "-c", f"({script}) >{log}/seen", "name", "one", "two words"], "env": ["A=1", "B=b c"]}
+    entry = {
+        "path": "/bin/sh",
+        "args": ["zero", "-c", f"({script}) >{log}/seen", "name", "one", "two words"],
+        "env": ["A=1", "B=b c"],
+    }
     bundle.config["hooks"] = {"createRuntime": [entry]}
     lifecycle(box, bundle)
     lines = (log / "seen").read_text().splitlines()
@@ -170,7 +177,11 @@ def test_a_hook_that_does_not_read_its_input_is_fine(box: Box) -> None:
 
 
 def test_failing_poststart_is_an_error(box: Box, log: Path) -> None:
-    bundle = with_log(box, log, "/bin/sleep", "100").hook("poststart", "exit 5").hook("poststop", f"echo ran >{log}/poststop")
+    bundle = (
+        with_log(box, log, "/bin/sleep", "100")
+        .hook("poststart", "exit 5")
+        .hook("poststop", f"echo ran >{log}/poststop")
+    )
     peer_differs(box, runc="runs poststart in create")
     container = box.create(bundle)
     container.call("start").failed("poststart")
@@ -188,7 +199,11 @@ def test_failing_poststop_is_only_a_warning(box: Box, log: Path) -> None:
 def test_start_container_hook_has_the_process_environment(box: Box, log: Path) -> None:
     bundle = with_log(box, log)
     bundle.process["env"].append("FROM=process")
-    bundle.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "env >/log/env"], "env": ["PATH=/bin", "OWN=yes"]}]}
+    bundle.config["hooks"] = {
+        "startContainer": [
+            {"path": "/bin/sh", "args": ["sh", "-c", "env >/log/env"], "env": ["PATH=/bin", "OWN=yes"]}
+        ]
+    }
     lifecycle(box, bundle)
     assert "OWN=yes" in (log / "env").read_text().split()
 

@@ -210,7 +210,13 @@ def test_c12_start_runs_the_program_and_poststart(box: Box) -> None:
 
 
 def test_c13_kill_sends_exactly_that_signal(box: Box) -> None:
-    container = box.started(box.bundle("/bin/sh", "-c", "trap 'echo usr1' USR1; trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"))
+    container = box.started(
+        box.bundle(
+            "/bin/sh",
+            "-c",
+            "trap 'echo usr1' USR1; trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done",
+        )
+    )
     container.wait_output("up")
     for form in ("USR1", "SIGUSR1", "usr1", "10"):
         before = container.output.count("usr1")
@@ -329,9 +335,12 @@ def test_c18_socket_activation_passes_descriptors(box: Box) -> None:
         name = box.name()
         box.place(bundle, name)
         flags = ["--root", str(box.root), "run", "--bundle", str(bundle.directory), name]
-        shell = f"exec 3<&{ends[0]} 4<&{ends[1]}; export LISTEN_FDS=2 LISTEN_PID=$$; exec \"$@\""
+        shell = f'exec 3<&{ends[0]} 4<&{ends[1]}; export LISTEN_FDS=2 LISTEN_PID=$$; exec "$@"'
         done = subprocess.run(
-            ["/bin/bash", "-c", shell, "sh", *box.runtime.command, *flags], pass_fds=ends, capture_output=True, timeout=30
+            ["/bin/bash", "-c", shell, "sh", *box.runtime.command, *flags],
+            pass_fds=ends,
+            capture_output=True,
+            timeout=30,
         )
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)
@@ -375,7 +384,9 @@ def test_pause_and_resume(box: Box) -> None:
 
 def test_ps_lists_host_pids(box: Box) -> None:
     container = box.started(box.bundle("/bin/sh", "-c", "sleep 100 & sleep 100; true"))
-    wait_until(lambda: len(box.call("ps", "--format", "json", container.id).json()) == 3, what="three processes")
+    wait_until(
+        lambda: len(box.call("ps", "--format", "json", container.id).json()) == 3, what="three processes"
+    )
     result = box.call("ps", "--format", "json", container.id).ok()
     assert container.pid in result.json()
     assert result.err == ""
@@ -386,7 +397,10 @@ def test_ps_lists_host_pids(box: Box) -> None:
 
 def test_a_zombie_is_stopped(box: Box) -> None:
     container = box.started(box.bundle("/bin/true"))
-    wait_until(lambda: Path(f"/proc/{container.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z", what="the end")
+    wait_until(
+        lambda: Path(f"/proc/{container.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z",
+        what="the end",
+    )
     assert container.status == "stopped"
     container.wait()
 

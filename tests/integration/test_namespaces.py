@@ -82,7 +82,9 @@ def test_wrong_kind_is_an_error(box: Box, lab: Lab) -> None:
 
 
 def test_missing_path_is_named(box: Box) -> None:
-    box.try_create(box.bundle().namespace("network", "/no/such/ns")).failed("/no/such/ns", "no such file or directory")
+    box.try_create(box.bundle().namespace("network", "/no/such/ns")).failed(
+        "/no/such/ns", "no such file or directory"
+    )
 
 
 def test_same_kind_twice_is_an_error(box: Box) -> None:
@@ -168,7 +170,12 @@ def test_time_offsets(box: Box, clock: str) -> None:
     assert report["actions"][f"clock:{clock}"] - time.clock_gettime(number) > 99000
 
 
-SYSCTLS = [("net.ipv4.ip_forward", "1"), ("kernel.shmmni", "1234"), ("fs.mqueue.msg_max", "12"), ("net/ipv4/ip_default_ttl", "77")]
+SYSCTLS = [
+    ("net.ipv4.ip_forward", "1"),
+    ("kernel.shmmni", "1234"),
+    ("fs.mqueue.msg_max", "12"),
+    ("net/ipv4/ip_default_ttl", "77"),
+]
 
 
 @pytest.mark.parametrize(("key", "value"), SYSCTLS)
@@ -183,7 +190,13 @@ def test_sysctl(box: Box, key: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "dropped"),
-    [("kernel.pid_max", ""), ("vm.swappiness", ""), ("net.ipv4.ip_forward", "network"), ("kernel.shmmni", "ipc"), ("kernel.hostname", "")],
+    [
+        ("kernel.pid_max", ""),
+        ("vm.swappiness", ""),
+        ("net.ipv4.ip_forward", "network"),
+        ("kernel.shmmni", "ipc"),
+        ("kernel.hostname", ""),
+    ],
 )
 def test_sysctl_of_the_host_is_refused(box: Box, key: str, dropped: str) -> None:
     path = Path("/proc/sys/" + key.replace(".", "/"))

@@ -12,7 +12,13 @@ import pytest
 
 from tests.harness import Box, peer_differs, wait_until
 
-CAPABILITY = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21}
+CAPABILITY = {
+    "CAP_CHOWN": 0,
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_KILL": 5,
+    "CAP_NET_BIND_SERVICE": 10,
+    "CAP_SYS_ADMIN": 21,
+}
 
 
 def mask(*names: str) -> str:
@@ -107,8 +113,16 @@ def test_a_program_that_cannot_be_run(box: Box, args: list[str], text: str) -> N
 
 def test_rlimits(box: Box) -> None:
     bundle = box.bundle()
-    wanted = {"NOFILE": [100, 200], "CORE": [0, 0], "STACK": [1 << 20, 8 << 20], "NPROC": [500, 600], "FSIZE": [1 << 30, 1 << 31]}
-    bundle.process["rlimits"] = [{"type": f"RLIMIT_{name}", "soft": soft, "hard": hard} for name, (soft, hard) in wanted.items()]
+    wanted = {
+        "NOFILE": [100, 200],
+        "CORE": [0, 0],
+        "STACK": [1 << 20, 8 << 20],
+        "NPROC": [500, 600],
+        "FSIZE": [1 << 30, 1 << 31],
+    }
+    bundle.process["rlimits"] = [
+        {"type": f"RLIMIT_{name}", "soft": soft, "hard": hard} for name, (soft, hard) in wanted.items()
+    ]
     limits = box.report(bundle)["rlimits"]
     assert {name: limits[name] for name in wanted} == wanted
 
@@ -164,7 +178,9 @@ def test_ambient_capabilities_reach_an_ordinary_user(box: Box) -> None:
     names = ["CAP_NET_BIND_SERVICE", "CAP_KILL"]
     bundle = box.bundle()
     bundle.process["user"] = {"uid": 1000, "gid": 1000}
-    bundle.process["capabilities"] = {key: names for key in ("bounding", "permitted", "inheritable", "effective", "ambient")}
+    bundle.process["capabilities"] = {
+        key: names for key in ("bounding", "permitted", "inheritable", "effective", "ambient")
+    }
     status = box.report(bundle)["status"]
     assert {status[key] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {mask(*names)}
 
@@ -256,7 +272,9 @@ def test_death_by_signal(box: Box, number: int) -> None:
 
 
 def test_run_forwards_signals(box: Box) -> None:
-    bundle = box.bundle("/bin/sh", "-c", "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.02; done")
+    bundle = box.bundle(
+        "/bin/sh", "-c", "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.02; done"
+    )
     name = box.name()
     box.place(bundle, name)
     path = box.directory / "forwarded"
@@ -275,7 +293,12 @@ def test_standard_streams_are_passed_on(box: Box) -> None:
 
 
 def test_closed_standard_streams(box: Box) -> None:
-    container = box.create(box.bundle("/bin/sh", "-c", "ls -l /proc/self/fd >/tmp/fds; exit 4"), stdout=None, stderr=None, close_fds=True)
+    container = box.create(
+        box.bundle("/bin/sh", "-c", "ls -l /proc/self/fd >/tmp/fds; exit 4"),
+        stdout=None,
+        stderr=None,
+        close_fds=True,
+    )
     container.start()
     assert container.wait() == 4
 
@@ -291,9 +314,21 @@ def test_preserved_descriptors(box: Box) -> None:
     bundle = box.bundle("/bin/sh", "-c", "read line <&4; echo $line; ls /proc/self/fd")
     name = box.name()
     box.place(bundle, name)
-    command = [*box.runtime.command, "--root", str(box.root), "run", "--preserve-fds", "2", "--bundle", str(bundle.directory), name]
+    command = [
+        *box.runtime.command,
+        "--root",
+        str(box.root),
+        "run",
+        "--preserve-fds",
+        "2",
+        "--bundle",
+        str(bundle.directory),
+        name,
+    ]
     shell = f'exec 3</dev/null 4<{box.directory}/given 5</dev/zero; exec "$@"'
-    done = subprocess.run(["/bin/bash", "-c", shell, "sh", *command], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        ["/bin/bash", "-c", shell, "sh", *command], capture_output=True, text=True, timeout=30
+    )
     assert done.returncode == 0, done.stderr
     first, *fds = done.stdout.split()
     assert first == "through"

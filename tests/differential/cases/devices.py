@@ -18,7 +18,13 @@ def device(**changes: Any):  # type: ignore[no-untyped-def]
 def rules(*entries: tuple[bool, str, int | None, int | None, str]):  # type: ignore[no-untyped-def]
     made = []
     for allow, kind, major, minor, access in entries:
-        entry: dict[str, Any] = {"allow": allow, "access": access, "type": kind, "major": major, "minor": minor}
+        entry: dict[str, Any] = {
+            "allow": allow,
+            "access": access,
+            "type": kind,
+            "major": major,
+            "minor": minor,
+        }
         made.append({key: value for key, value in entry.items() if value is not None and value != ""})
     return put("/linux/resources/devices", made)
 
@@ -42,27 +48,106 @@ def readonly_in_root(bundle: Bundle, lab: Lab) -> None:
 
 
 DENY = (False, "", None, None, "rwm")
+ABSOLUTE = "config-linux.md: the values MUST be absolute paths in the container namespace; runc does not look"
 CASES = [
     Case("device", device(), "tree:/dev"),
     Case("device-block", device(type="b", major=7, minor=0, path="/dev/disk"), "stat:/dev/disk"),
-    Case("device-fifo", put("/linux/devices", [{"path": "/run/pipe", "type": "p", "fileMode": 0o600}]), "stat:/run/pipe"),
-    Case("device-elsewhere", device(path="/var/lib/deep/thing"), "stat:/var/lib/deep/thing", "stat:/var/lib/deep"),
+    Case(
+        "device-fifo",
+        put("/linux/devices", [{"path": "/run/pipe", "type": "p", "fileMode": 0o600}]),
+        "stat:/run/pipe",
+    ),
+    Case(
+        "device-elsewhere",
+        device(path="/var/lib/deep/thing"),
+        "stat:/var/lib/deep/thing",
+        "stat:/var/lib/deep",
+    ),
     Case("device-unbuffered", device(type="u"), "stat:/dev/thing"),
-    Case("device-file-in-the-way", file_in_the_way),
+    Case(
+        "device-file-in-the-way",
+        file_in_the_way,
+        difference={
+            "create": "config-linux.md#devices: if a file already exists at path that does not match, the runtime MUST generate an error"
+        },
+    ),
     Case("device-bad-type", device(type="x")),
-    Case("device-default-again", device(path="/dev/null", major=1, minor=3, fileMode=0o666, uid=0, gid=0), "stat:/dev/null"),
-    Case("device-user-namespace", both(lambda b, lab: b.user_namespace(), put("/linux/devices", [])), "tree:/dev"),
-    Case("rules-deny-all", rules(DENY), "node:c,1,3", "node:c,10,229", "node:b,7,0", "node:c,5,1", "node:c,10,200"),
+    Case(
+        "device-default-again",
+        device(path="/dev/null", major=1, minor=3, fileMode=0o666, uid=0, gid=0),
+        "stat:/dev/null",
+        difference={
+            "create": "runc 1.1 trips over its own deny-all rule when /dev/null is listed and no rule allows it"
+        },
+    ),
+    Case(
+        "device-user-namespace",
+        both(lambda b, lab: b.user_namespace(), put("/linux/devices", [])),
+        "tree:/dev",
+        difference={
+            "report/session_keyring": "runc 1.1 misreads the permissions of a keyring of another user id"
+        },
+    ),
+    Case(
+        "rules-deny-all",
+        rules(DENY),
+        "node:c,1,3",
+        "node:c,10,229",
+        "node:b,7,0",
+        "node:c,5,1",
+        "node:c,10,200",
+        difference={
+            "report/actions/node:c,10,200": "the rules deny all; /dev/net/tun is no default device of the specification, runc 1.1 lets it through",
+        },
+    ),
     Case("rules-absent", put("/linux/resources", {}), "node:c,10,229", "node:b,7,0"),
     Case("rules-one-allowed", rules(DENY, (True, "c", 10, 229, "r")), "node:c,10,229", "node:c,10,228"),
-    Case("rules-major-allowed", rules(DENY, (True, "b", 7, None, "rwm")), "node:b,7,0", "node:b,7,1", "node:b,8,0"),
-    Case("rules-later-deny", rules((True, "", None, None, "rwm"), (False, "b", 7, 1, "rw")), "node:b,7,0", "node:b,7,1"),
-    Case("rules-in-order", rules(DENY, (True, "b", 7, None, "rwm"), (False, "b", 7, 1, "rw")), "node:b,7,0", "node:b,7,1"),
-    Case("rules-bad-access", rules((False, "c", 1, 3, "rwx"))),
-    Case("masked", masked_in_root, "tree:/var", "list:/var/secret", "read:/var/token", "create:/var/secret"),
+    Case(
+        "rules-major-allowed",
+        rules(DENY, (True, "b", 7, None, "rwm")),
+        "node:b,7,0",
+        "node:b,7,1",
+        "node:b,8,0",
+    ),
+    Case(
+        "rules-later-deny",
+        rules((True, "", None, None, "rwm"), (False, "b", 7, 1, "rw")),
+        "node:b,7,0",
+        "node:b,7,1",
+    ),
+    Case(
+        "rules-in-order",
+        rules(DENY, (True, "b", 7, None, "rwm"), (False, "b", 7, 1, "rw")),
+        "node:b,7,0",
+        "node:b,7,1",
+    ),
+    Case(
+        "rules-bad-access",
+        rules((False, "c", 1, 3, "rwx")),
+        difference={
+            "create": "config-linux.md#allowed-device-list: access is composed of r, w and m; runc drops the rest"
+        },
+    ),
+    Case(
+        "masked",
+        masked_in_root,
+        "tree:/var",
+        "list:/var/secret",
+        "read:/var/token",
+        "create:/var/secret",
+        difference={
+            "report/actions/tree:/var/secret/mode": "any read-only empty folder masks; ours is 0555, runc's a plain tmpfs of 01777",
+        },
+    ),
     Case("masked-none", put("/linux/maskedPaths", []), "stat:/proc/keys"),
-    Case("masked-relative", put("/linux/maskedPaths", ["proc/keys"])),
-    Case("readonly-paths", readonly_in_root, "create:/tmp", "openw:/var/file", "rdonly-off:/tmp", "create:/var"),
-    Case("readonly-relative", put("/linux/readonlyPaths", ["tmp"])),
-    Case("masked-and-readonly", lambda b, lab: b.linux.update(maskedPaths=["/proc/sys"], readonlyPaths=["/proc/sys"]), "list:/proc/sys"),
+    Case("masked-relative", put("/linux/maskedPaths", ["proc/keys"]), difference={"create": ABSOLUTE}),
+    Case(
+        "readonly-paths", readonly_in_root, "create:/tmp", "openw:/var/file", "rdonly-off:/tmp", "create:/var"
+    ),
+    Case("readonly-relative", put("/linux/readonlyPaths", ["tmp"]), difference={"create": ABSOLUTE}),
+    Case(
+        "masked-and-readonly",
+        lambda b, lab: b.linux.update(maskedPaths=["/proc/sys"], readonlyPaths=["/proc/sys"]),
+        "list:/proc/sys",
+    ),
 ]

@@ -60,8 +60,13 @@ def only_proc(bundle: Bundle, lab: Lab) -> None:
     bundle.linux.update(maskedPaths=[], readonlyPaths=[])
 
 
+CGROUP_TMPFS = "the mount asks for ro; runc leaves the tmpfs that holds the hierarchies writable"
 CASES = [
-    Case("tmpfs", mount("/data", "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", "size=64k", "mode=1750"), "stat:/data"),
+    Case(
+        "tmpfs",
+        mount("/data", "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", "size=64k", "mode=1750"),
+        "stat:/data",
+    ),
     Case("tmpfs-readonly", mount("/data", "tmpfs", "tmpfs", "ro"), "create:/data", "rdonly-off:/data"),
     Case("tmpfs-inodes", mount("/data", "tmpfs", "tmpfs", "nr_inodes=10")),
     Case("tmpfs-plain", mount("/data", "tmpfs", "tmpfs"), "stat:/data", "create:/data"),
@@ -71,19 +76,45 @@ CASES = [
     Case("strictatime", mount("/data", "tmpfs", "tmpfs", "strictatime")),
     Case("relatime", mount("/data", "tmpfs", "tmpfs", "relatime")),
     Case("sync-dirsync", mount("/data", "tmpfs", "tmpfs", "sync", "dirsync")),
-    Case("negations", mount("/data", "tmpfs", "tmpfs", "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec")),
-    Case("defaults", mount("/data", "tmpfs", "tmpfs", "defaults", "async", "atime", "diratime")),
+    Case(
+        "negations",
+        mount("/data", "tmpfs", "tmpfs", "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec"),
+    ),
+    Case(
+        "defaults",
+        mount("/data", "tmpfs", "tmpfs", "defaults", "async", "atime", "diratime"),
+        difference={
+            "create": "config.md#linux-mount-options: runtimes MUST implement `defaults`; runc 1.1 hands it to tmpfs"
+        },
+    ),
     Case("unknown-filesystem", mount("/data", "nosuchfs", "none")),
     Case("mqueue", mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"), "stat:/dev/mqueue"),
     Case("sysfs-writable", mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev"), "stat:/sys"),
-    Case("proc-options", mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev", "hidepid=2"), "list:/proc/self/task"),
-    Case("devpts-options", mount("/dev/pts", "devpts", "devpts", "newinstance", "ptmxmode=0600", "mode=0600"), "tree:/dev/pts"),
-    Case("cgroup", mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"), "list:/sys/fs/cgroup"),
+    Case(
+        "proc-options",
+        mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev", "hidepid=2"),
+        "list:/proc/self/task",
+    ),
+    Case(
+        "devpts-options",
+        mount("/dev/pts", "devpts", "devpts", "newinstance", "ptmxmode=0600", "mode=0600"),
+        "tree:/dev/pts",
+    ),
+    Case(
+        "cgroup",
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"),
+        "list:/sys/fs/cgroup",
+        difference={"report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS},
+    ),
     Case(
         "cgroup-in-namespace",
-        both(lambda b, lab: b.namespace("cgroup"), mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")),
+        both(
+            lambda b, lab: b.namespace("cgroup"),
+            mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"),
+        ),
         "list:/sys/fs/cgroup",
         "openw:/sys/fs/cgroup/pids/cgroup.procs",
+        difference={"report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS},
     ),
     Case("bind-folder", bind("/data"), "list:/data", "create:/data"),
     Case("bind-readonly", bind("/data", "bind", "ro"), "list:/data", "create:/data", "rdonly-off:/data"),
@@ -95,7 +126,11 @@ CASES = [
     Case("bind-missing-source", mount("/data", "bind", "/no/such/folder", "bind")),
     Case("bind-folder-on-file", bind("/etc/passwd")),
     Case("bind-file-on-folder", bind("/etc", "bind", file=True)),
-    Case("bind-type-none", lambda b, lab: b.mount("/data", "none", str(lab.folder("source")), "bind"), "stat:/data"),
+    Case(
+        "bind-type-none",
+        lambda b, lab: b.mount("/data", "none", str(lab.folder("source")), "bind"),
+        "stat:/data",
+    ),
     Case("bind-tree", submounts("rbind", "ro")),
     Case("bind-top-only", submounts("bind", "ro")),
     Case("bind-tree-slave", submounts("rbind", "rslave")),
@@ -105,7 +140,14 @@ CASES = [
     Case("through-symlink", through_symlink, "list:/real"),
     Case("symlink-stays-inside", link_out_of_root, "list:/tmp"),
     Case("in-order", in_order),
-    Case("hidden-by-later", hidden_by_later, "stat:/a"),
+    Case(
+        "hidden-by-later",
+        hidden_by_later,
+        "stat:/a",
+        difference={
+            "report/actions/stat:/a/mode": "the mount asks for mode=700; runc puts the covered folder's mode back over it"
+        },
+    ),
     Case("tmpcopyup", copied_up, "tree:/var", "read:/var/kept/file", "stat:/var"),
     Case("destination-relative", mount("data", "tmpfs", "tmpfs")),
     Case("without-dev", no_dev, "tree:/dev"),
@@ -113,10 +155,29 @@ CASES = [
     Case("recursive-readonly", bind("/data", "rbind", "rro"), "create:/data"),
     Case("nosymfollow", mount("/data", "tmpfs", "tmpfs", "nosymfollow")),
     Case("lazytime", mount("/data", "tmpfs", "tmpfs", "lazytime")),
-    Case("mounts-absent", lambda b, lab: b.config.pop("mounts") and b.linux.update(maskedPaths=[], readonlyPaths=[]), own_args=True),
-    Case("root-propagation-shared", put("/linux/rootfsPropagation", "shared")),
+    Case(
+        "mounts-absent",
+        lambda b, lab: b.config.pop("mounts") and b.linux.update(maskedPaths=[], readonlyPaths=[]),
+        own_args=True,
+        difference={
+            "create": "config.md#mounts: OPTIONAL; runc 1.1 needs a /proc in the container for itself"
+        },
+    ),
+    Case(
+        "root-propagation-shared",
+        put("/linux/rootfsPropagation", "shared"),
+        difference={
+            "report/mountinfo": "config-linux.md#rootfs-mount-propagation: sets the rootfs's propagation; runc fixed shared in 1.4"
+        },
+    ),
     Case("root-propagation-slave", put("/linux/rootfsPropagation", "slave")),
     Case("root-propagation-private", put("/linux/rootfsPropagation", "private")),
-    Case("root-propagation-unbindable", put("/linux/rootfsPropagation", "unbindable")),
+    Case(
+        "root-propagation-unbindable",
+        put("/linux/rootfsPropagation", "unbindable"),
+        difference={
+            "create": "config-linux.md#rootfs-mount-propagation: one of the four values; runc fixed unbindable in 1.4"
+        },
+    ),
     Case("root-propagation-unknown", put("/linux/rootfsPropagation", "sideways")),
 ]

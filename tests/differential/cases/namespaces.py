@@ -58,15 +58,23 @@ def sysctl(**values: str):  # type: ignore[no-untyped-def]
     return put("/linux/sysctl", {key.replace("__", "."): value for key, value in values.items()})
 
 
+TIME = "config-linux.md#namespaces lists time; runc knows it from 1.2 on"
 SHM = "read:/proc/sys/kernel/shmmni"
+KEYRING = "runc 1.1 misreads the permissions of a keyring that belongs to another user id"
 CASES = [
-    Case("pid-inherited", both(inherit("pid"), put("/linux/maskedPaths", []), put("/linux/readonlyPaths", []))),
+    Case(
+        "pid-inherited", both(inherit("pid"), put("/linux/maskedPaths", []), put("/linux/readonlyPaths", []))
+    ),
     Case("network-inherited", both(inherit("network"), mount("/sys", "bind", "/sys", "rbind", "ro"))),
     Case("ipc-inherited", inherit("ipc")),
     Case("uts-inherited", inherit("uts")),
     Case("cgroup-new", lambda b, lab: b.namespace("cgroup")),
-    Case("time-new", lambda b, lab: b.namespace("time")),
-    Case("time-offsets", both(lambda b, lab: b.namespace("time"), put("/linux/timeOffsets", {"boottime": {"secs": 1000}}))),
+    Case("time-new", lambda b, lab: b.namespace("time"), difference={"create": TIME}),
+    Case(
+        "time-offsets",
+        both(lambda b, lab: b.namespace("time"), put("/linux/timeOffsets", {"boottime": {"secs": 1000}})),
+        difference={"create": TIME},
+    ),
     Case("network-joined", join("network"), "list:/sys/class/net"),
     Case("ipc-joined", join("ipc")),
     Case("uts-joined", join("uts")),
@@ -76,16 +84,51 @@ CASES = [
     Case("joined-missing", lambda b, lab: b.namespace("network", "/no/such/namespace")),
     Case("same-kind-twice", twice),
     Case("unknown-kind", lambda b, lab: b.namespace("bogus")),
-    Case("namespaces-only-mount", both(inherit("pid", "network", "ipc", "uts"), mount("/sys", "bind", "/sys", "rbind", "ro"))),
-    Case("no-mount-namespace", inherit("mount")),
-    Case("user", in_user_namespace(), "create:/tmp", "tree:/dev", "stat:/etc/passwd"),
-    Case("user-and-cgroup", in_user_namespace("cgroup"), "stat:/tmp"),
-    Case("user-two-ranges", both(two_ranges, put("/process/user", {"uid": 1000, "gid": 1000})), "stat:/home/user"),
+    Case(
+        "namespaces-only-mount",
+        both(inherit("pid", "network", "ipc", "uts"), mount("/sys", "bind", "/sys", "rbind", "ro")),
+    ),
+    Case(
+        "no-mount-namespace",
+        inherit("mount"),
+        difference={
+            "create": "config-linux.md#namespaces: a type that is not listed is inherited; runc wants a mount namespace"
+        },
+    ),
+    Case(
+        "user",
+        in_user_namespace(),
+        "create:/tmp",
+        "tree:/dev",
+        "stat:/etc/passwd",
+        difference={"report/session_keyring": KEYRING},
+    ),
+    Case(
+        "user-and-cgroup",
+        in_user_namespace("cgroup"),
+        "stat:/tmp",
+        difference={"report/session_keyring": KEYRING},
+    ),
+    Case(
+        "user-two-ranges",
+        both(two_ranges, put("/process/user", {"uid": 1000, "gid": 1000})),
+        "stat:/home/user",
+        difference={"report/session_keyring": KEYRING},
+    ),
     Case("user-without-mappings", mappings_missing),
     Case("user-unmapped-id", both(two_ranges, put("/process/user", {"uid": 500, "gid": 0}))),
     Case("sysctl-network", sysctl(net__ipv4__ip_forward="1"), "read:/proc/sys/net/ipv4/ip_forward"),
-    Case("sysctl-ipc", sysctl(kernel__shmmni="1234", kernel__msgmax="9000"), SHM, "read:/proc/sys/kernel/msgmax"),
-    Case("sysctl-slashes", put("/linux/sysctl", {"net/ipv4/ip_forward": "1"}), "read:/proc/sys/net/ipv4/ip_forward"),
+    Case(
+        "sysctl-ipc",
+        sysctl(kernel__shmmni="1234", kernel__msgmax="9000"),
+        SHM,
+        "read:/proc/sys/kernel/msgmax",
+    ),
+    Case(
+        "sysctl-slashes",
+        put("/linux/sysctl", {"net/ipv4/ip_forward": "1"}),
+        "read:/proc/sys/net/ipv4/ip_forward",
+    ),
     Case("sysctl-of-host", sysctl(kernel__pid_max="40000")),
     Case("sysctl-network-of-host", both(inherit("network"), sysctl(net__ipv4__ip_forward="1"))),
     Case("sysctl-ipc-of-host", both(inherit("ipc"), sysctl(kernel__shmmni="1234"))),
@@ -93,6 +136,17 @@ CASES = [
     Case("sysctl-domainname", sysctl(kernel__domainname="other.example")),
     Case("sysctl-missing", sysctl(net__ipv4__bogus="1")),
     Case("sysctl-bad-value", sysctl(net__ipv4__ip_forward="words")),
-    Case("personality", put("/linux/personality", {"domain": "LINUX32"})),
-    Case("linux-section-small", both(drop("/linux/maskedPaths"), drop("/linux/readonlyPaths")), "openw:/proc/sysrq-trigger"),
+    Case(
+        "personality",
+        put("/linux/personality", {"domain": "LINUX32"}),
+        difference={
+            "report/personality": "config-linux.md#personality: sets the Linux execution personality; runc knows it from 1.2 on",
+            "report/machine": "LINUX32 makes uname say i686; runc knows personality from 1.2 on",
+        },
+    ),
+    Case(
+        "linux-section-small",
+        both(drop("/linux/maskedPaths"), drop("/linux/readonlyPaths")),
+        "openw:/proc/sysrq-trigger",
+    ),
 ]

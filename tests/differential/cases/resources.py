@@ -17,34 +17,87 @@ MEGA = 1 << 20
 
 CASES = [
     Case("memory-limit", resources(memory={"limit": 64 * MEGA}), files=MEMORY, needs="memory"),
-    Case("memory-and-swap", resources(memory={"limit": 32 * MEGA, "swap": 48 * MEGA}), files=MEMORY, needs="memory"),
-    Case("memory-swap-equal", resources(memory={"limit": 32 * MEGA, "swap": 32 * MEGA}), files=MEMORY, needs="memory"),
+    Case(
+        "memory-and-swap",
+        resources(memory={"limit": 32 * MEGA, "swap": 48 * MEGA}),
+        files=MEMORY,
+        needs="memory",
+    ),
+    Case(
+        "memory-swap-equal",
+        resources(memory={"limit": 32 * MEGA, "swap": 32 * MEGA}),
+        files=MEMORY,
+        needs="memory",
+    ),
     Case("memory-unlimited", resources(memory={"limit": -1, "swap": -1}), files=MEMORY, needs="memory"),
-    Case("memory-swap-below-limit", resources(memory={"limit": 32 * MEGA, "swap": 16 * MEGA}), needs="memory"),
-    Case("memory-zero", resources(memory={"limit": 0, "swap": 0, "reservation": 0, "kernel": 0}), files=MEMORY, needs="memory"),
+    Case(
+        "memory-swap-below-limit", resources(memory={"limit": 32 * MEGA, "swap": 16 * MEGA}), needs="memory"
+    ),
+    Case(
+        "memory-zero",
+        resources(memory={"limit": 0, "swap": 0, "reservation": 0, "kernel": 0}),
+        files=MEMORY,
+        needs="memory",
+    ),
     Case(
         "memory-reservation",
         resources(memory={"limit": 64 * MEGA, "reservation": 32 * MEGA}),
         files=(("memory", "memory.soft_limit_in_bytes"),),
         needs="memory",
     ),
-    Case("memory-swappiness", resources(memory={"swappiness": 30}), files=(("memory", "memory.swappiness"),), needs="memory"),
+    Case(
+        "memory-swappiness",
+        resources(memory={"swappiness": 30}),
+        files=(("memory", "memory.swappiness"),),
+        needs="memory",
+    ),
     Case("memory-swappiness-bad", resources(memory={"swappiness": 300}), needs="memory"),
-    Case("memory-no-oom-killer", resources(memory={"disableOOMKiller": True}), files=(("memory", "memory.oom_control"),), needs="memory"),
+    Case(
+        "memory-no-oom-killer",
+        resources(memory={"disableOOMKiller": True}),
+        files=(("memory", "memory.oom_control"),),
+        needs="memory",
+    ),
     Case("memory-too-small", resources(memory={"limit": 4096}), own_args=True, needs="memory"),
-    Case("memory-killed", both(resources(memory={"limit": 16 * MEGA, "swap": 16 * MEGA}), put("/process/args", ["/bin/probe", "out:/dev/null", f"touch:{64 * MEGA}"])), own_args=True, needs="memory"),
+    Case(
+        "memory-killed",
+        both(
+            resources(memory={"limit": 16 * MEGA, "swap": 16 * MEGA}),
+            put("/process/args", ["/bin/probe", "out:/dev/null", f"touch:{64 * MEGA}"]),
+        ),
+        own_args=True,
+        needs="memory",
+    ),
     Case("cpu-shares", resources(cpu={"shares": 512}), files=CPU, needs="cpu"),
     Case("cpu-quota", resources(cpu={"quota": 20000, "period": 50000}), files=CPU, needs="cpu"),
     Case("cpu-quota-alone", resources(cpu={"quota": 30000}), files=CPU, needs="cpu"),
     Case("cpu-quota-bad", resources(cpu={"quota": 10, "period": 50000}), needs="cpu"),
     Case("cpu-zero", resources(cpu={"shares": 0, "quota": 0, "period": 0}), files=CPU, needs="cpu"),
     Case("cpu-unlimited", resources(cpu={"quota": -1, "period": 100000}), files=CPU, needs="cpu"),
-    Case("cpuset", resources(cpu={"cpus": "0", "mems": "0"}), files=(("cpuset", "cpuset.cpus"), ("cpuset", "cpuset.mems")), needs="cpuset"),
-    Case("cpuset-absent", resources(), files=(("cpuset", "cpuset.cpus"), ("cpuset", "cpuset.mems")), needs="cpuset"),
+    Case(
+        "cpuset",
+        resources(cpu={"cpus": "0", "mems": "0"}),
+        files=(("cpuset", "cpuset.cpus"), ("cpuset", "cpuset.mems")),
+        needs="cpuset",
+    ),
+    Case(
+        "cpuset-absent",
+        resources(),
+        files=(("cpuset", "cpuset.cpus"), ("cpuset", "cpuset.mems")),
+        needs="cpuset",
+    ),
     Case("cpuset-impossible", resources(cpu={"cpus": "900"}), needs="cpuset"),
     Case("pids", resources(pids={"limit": 20}), "fork:30", files=(("pids", "pids.max"),), needs="pids"),
     Case("pids-unlimited", resources(pids={"limit": -1}), files=(("pids", "pids.max"),), needs="pids"),
-    Case("pids-zero", resources(pids={"limit": 0}), files=(("pids", "pids.max"),), needs="pids"),
+    Case(
+        "pids-zero",
+        resources(pids={"limit": 0}),
+        files=(("pids", "pids.max"),),
+        needs="pids",
+        difference={
+            "files/pids/pids.max": "0 is a real limit, absent means none; runc 1.1 skips it, newer ones write it"
+        },
+    ),
     Case(
         "blkio-throttle",
         resources(blockIO={"throttleReadBpsDevice": [{"major": 7, "minor": 0, "rate": 1048576}]}),
@@ -57,7 +110,17 @@ CASES = [
     Case("rules-only", resources()),
     Case("resources-absent", drop("/linux/resources"), "node:c,10,229"),
     Case("path-relative", lambda b, lab: b.linux.update(cgroupsPath="pyrunc-relative/x")),
-    Case("path-climbs", lambda b, lab: b.linux.update(cgroupsPath="/pyrunc-test/../../../x-pyrunc-climb")),
+    Case(
+        "path-climbs",
+        lambda b, lab: b.linux.update(cgroupsPath="/pyrunc-test/../../../x-pyrunc-climb"),
+        difference={
+            "create": "config-linux.md#cgroups-path: an invalid value is an error; runc cleans the dots away"
+        },
+    ),
     Case("path-absent", lambda b, lab: b.linux.pop("cgroupsPath")),
-    Case("cgroup-mount-writable", mount("/sys/fs/cgroup", "cgroup", "cgroup", "rw", "nosuid"), "openw:/sys/fs/cgroup/pids/cgroup.procs"),
+    Case(
+        "cgroup-mount-writable",
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", "rw", "nosuid", "nodev", "noexec"),
+        "openw:/sys/fs/cgroup/pids/cgroup.procs",
+    ),
 ]
