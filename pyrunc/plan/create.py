@@ -220,7 +220,9 @@ class _Story:
     def enter(self) -> None:
         """The container's root becomes the root; then what must not be changed any more is closed."""
         self._describe_process()
-        self.init += self._hooks("createContainer", "created")
+        hooks = self._hooks("createContainer", "created")
+        if hooks:  # what they create should have the usual mode
+            self.init += [ops.set_umask(self.facts.umask), *hooks]
         self.init += plan_swap(self.config, self.options.no_pivot, self.namespaces.has("mount"))
         self.init += self.mounts.finish
         self.init += plan_sysctl(self.config)

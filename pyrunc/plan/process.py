@@ -218,8 +218,6 @@ def plan_domains(section: Linux) -> list[Op]:
     result = []
     personality = section.get("personality")
     if personality:
-        if personality.get("flags"):
-            raise SpecError("personality flags are not supported", pointer="/linux/personality/flags")
         domain = linux.PER_LINUX32 if personality["domain"] == "LINUX32" else linux.PER_LINUX
         result.append(ops.set_personality(domain).at("/linux/personality"))
     policy = section.get("memoryPolicy")
