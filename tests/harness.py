@@ -357,14 +357,11 @@ class Box:
         reap()
         left += [f"process {describe(pid)}" for pid in self.new_processes()]
         left += [f"mount {path}" for path in self.mounts()]
-        left += [
-            f"state {path}"
-            for name in self.names
-            for path in self.root.glob(name)
-            if self.runtime.is_ours or path.exists()
-        ]
-        left += [f"cgroup {path}" for name in self.names for path in cgroups.find(name)]
-        self.sweep()
+        left += [f"state {path}" for name in self.names for path in self.root.glob(name)]
+        left += [f"cgroup {path}" for path in cgroups.find(*self.names)]
+        if left:
+            self.sweep()
+        shutil.rmtree(self.directory, ignore_errors=True)
         return left
 
     def new_processes(self) -> list[int]:
@@ -387,11 +384,7 @@ class Box:
 
     def sweep(self) -> None:
         """Remove what a broken runtime left, so that the next test starts clean."""
-        for pid in (
-            self.new_processes()
-            if any(alive(p) for p in descendants(os.getpid()) if p not in self.children_before)
-            else []
-        ):
+        for pid in self.new_processes():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -399,10 +392,8 @@ class Box:
         reap()
         for path in reversed(self.mounts()):
             subprocess.run(["umount", "-l", path], capture_output=True)
-        for name in self.names:
-            for path in sorted(cgroups.find(name), key=len, reverse=True):
-                cgroups.remove(path)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for path in sorted(cgroups.find(*self.names), key=len, reverse=True):
+            cgroups.remove(path)
 
 
 def peer_differs(box: Box, **reasons: str) -> None:
