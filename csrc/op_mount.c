@@ -18,6 +18,23 @@ int op_open_tree(struct context *context, const struct op *op)
     return fd < 0 ? fd : slot_put(context, op, 0, fd);
 }
 
+int op_open_source(struct context *context, const struct op *op)
+{
+    int fd = result(open(arg_str(op, 1), O_PATH | O_CLOEXEC));
+
+    detail_set(context, arg_str(op, 1));
+    return fd < 0 ? fd : slot_put(context, op, 0, fd);
+}
+
+int op_clone_mount(struct context *context, const struct op *op)
+{
+    int fd = slot_get(context, op, 0);
+
+    if (fd >= 0)
+        fd = mount_clone(fd, (int)arg_int(op, 1));
+    return fd < 0 ? fd : slot_put(context, op, 0, fd);
+}
+
 int op_open_device(struct context *context, const struct op *op)
 {
     int fd = result(open(arg_str(op, 1), O_PATH | O_CLOEXEC));

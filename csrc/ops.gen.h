@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 69
+#define PYRUNC_OP_COUNT 71
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -23,55 +23,57 @@
     X(17, set_domainname, "s") \
     X(18, set_loopback_up, "") \
     X(19, open_tree, "fsi") \
-    X(20, open_device, "fsii") \
-    X(21, set_propagation, "i") \
-    X(22, attach_root, "f") \
-    X(23, attach_root_at, "fs") \
-    X(24, open_root, "") \
-    X(25, new_mount, "fssli") \
-    X(26, mount_setattr, "fiiii") \
-    X(27, idmap_mount, "ffi") \
-    X(28, move_mount, "fsii") \
-    X(29, remount, "siil") \
-    X(30, copy_up, "fs") \
-    X(31, make_directory, "si") \
-    X(32, make_symlink, "sss") \
-    X(33, make_node, "siiiiiii") \
-    X(34, pivot_root, "") \
-    X(35, move_root, "") \
-    X(36, change_root, "") \
-    X(37, mask_path, "s") \
-    X(38, readonly_path, "s") \
-    X(39, readonly_root, "") \
-    X(40, root_propagation, "i") \
-    X(41, open_proc, "f") \
-    X(42, write_proc, "fssi") \
-    X(43, open_pty, "ff") \
-    X(44, set_window_size, "fii") \
-    X(45, send_fd, "f") \
-    X(46, bind_console, "fs") \
-    X(47, use_terminal, "fi") \
-    X(48, own_stdio, "i") \
-    X(49, set_personality, "i") \
-    X(50, set_scheduler, "iiiiiii") \
-    X(51, set_io_priority, "ii") \
-    X(52, set_memory_policy, "ib") \
-    X(53, set_affinity, "b") \
-    X(54, change_directory, "s") \
-    X(55, set_groups, "s") \
-    X(56, set_user, "ii") \
-    X(57, drop_bounding, "i") \
-    X(58, set_capabilities, "iii") \
-    X(59, raise_capabilities, "") \
-    X(60, set_ambient, "i") \
-    X(61, set_no_new_privs, "") \
-    X(62, set_label, "fss") \
-    X(63, load_seccomp, "bii") \
-    X(64, find_home, "i") \
-    X(65, find_executable, "ss") \
-    X(66, run_hook, "sllis") \
-    X(67, await_start, "ff") \
-    X(68, close_fds, "i") \
-    X(69, exec, "ll")
+    X(20, open_source, "fs") \
+    X(21, clone_mount, "fi") \
+    X(22, open_device, "fsii") \
+    X(23, set_propagation, "i") \
+    X(24, attach_root, "f") \
+    X(25, attach_root_at, "fs") \
+    X(26, open_root, "") \
+    X(27, new_mount, "fssli") \
+    X(28, mount_setattr, "fiiii") \
+    X(29, idmap_mount, "ffi") \
+    X(30, move_mount, "fsii") \
+    X(31, remount, "siil") \
+    X(32, copy_up, "fs") \
+    X(33, make_directory, "si") \
+    X(34, make_symlink, "sss") \
+    X(35, make_node, "siiiiiii") \
+    X(36, pivot_root, "") \
+    X(37, move_root, "") \
+    X(38, change_root, "") \
+    X(39, mask_path, "s") \
+    X(40, readonly_path, "s") \
+    X(41, readonly_root, "") \
+    X(42, root_propagation, "i") \
+    X(43, open_proc, "f") \
+    X(44, write_proc, "fssi") \
+    X(45, open_pty, "ff") \
+    X(46, set_window_size, "fii") \
+    X(47, send_fd, "f") \
+    X(48, bind_console, "fs") \
+    X(49, use_terminal, "fi") \
+    X(50, own_stdio, "i") \
+    X(51, set_personality, "i") \
+    X(52, set_scheduler, "iiiiiii") \
+    X(53, set_io_priority, "ii") \
+    X(54, set_memory_policy, "ib") \
+    X(55, set_affinity, "b") \
+    X(56, change_directory, "s") \
+    X(57, set_groups, "s") \
+    X(58, set_user, "ii") \
+    X(59, drop_bounding, "i") \
+    X(60, set_capabilities, "iii") \
+    X(61, raise_capabilities, "") \
+    X(62, set_ambient, "i") \
+    X(63, set_no_new_privs, "") \
+    X(64, set_label, "fss") \
+    X(65, load_seccomp, "bii") \
+    X(66, find_home, "i") \
+    X(67, find_executable, "ss") \
+    X(68, run_hook, "sllis") \
+    X(69, await_start, "ff") \
+    X(70, close_fds, "i") \
+    X(71, exec, "ll")
 
 #endif

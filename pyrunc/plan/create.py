@@ -194,6 +194,7 @@ class _Story:
 
     def populate(self) -> None:
         """Everything below the container's root, which is not yet the root."""
+        self.init += self.mounts.opened
         if self.namespaces.has("mount"):
             self.init += plan_attach(self.config)
         else:

@@ -39,14 +39,15 @@ class MountPlan:
     """The operations for all mounts.
 
     sources: what is copied from the runtime's mounts, while these are in sight;
-    attach: in the order of the configuration; finish: after all else was made
+    opened: what is copied later, opened before the root covers "/"; attach: in the order of the configuration; finish: after all else was made
     in the mounts; user_namespaces, warnings: see Plan.
     """
 
-    __slots__ = ("attach", "finish", "sources", "user_namespaces", "warnings")
+    __slots__ = ("attach", "finish", "opened", "sources", "user_namespaces", "warnings")
 
     def __init__(self) -> None:
         self.sources: list[Op] = []
+        self.opened: list[Op] = []
         self.attach: list[Op] = []
         self.finish: list[Op] = []
         self.user_namespaces: dict[Slot, tuple[str, str]] = {}
@@ -66,6 +67,15 @@ class MountContext:
         self.namespaces = namespaces
         self.bundle = bundle
         self.own_cgroups = own_cgroups
+
+    @property
+    def copies_in_order(self) -> bool:
+        """Whether binds can be copied when their turn comes, so that the kernel lists mounts in our order.
+
+        Root loses the right to open what its user namespace may not; in a
+        mount namespace that is joined, the runtime's paths are out of sight.
+        """
+        return self.namespaces.is_new("mount") and not (self.facts.euid == 0 and self.namespaces.has("user"))
 
 
 def plan_mounts(context: MountContext) -> MountPlan:
@@ -138,9 +148,13 @@ def _add_bind(
     slot = Slot(f"source/{index}")
     source = absolute_path(mount["source"], context.bundle)
     recursive = 1 if "rbind" in options.switches else 0
-    plan.sources.append(ops.open_tree(slot, source, recursive).at(pointer))
-    plan.sources += _idmap(plan, context, mount, options, slot, index)
-    plan.sources += attributes(slot, options, base_propagation(context.config), recursive, pointer)
+    copy = _idmap(plan, context, mount, options, slot, index)
+    copy += attributes(slot, options, base_propagation(context.config), recursive, pointer)
+    if context.copies_in_order:
+        plan.opened.append(ops.open_source(slot, source).at(pointer))
+        plan.attach += [ops.clone_mount(slot, recursive).at(pointer), *copy]
+    else:
+        plan.sources += [ops.open_tree(slot, source, recursive).at(pointer), *copy]
     no_symlinks = 1 if target in ("/proc", "/sys") else 0
     on_proc = 1 if target in COVERABLE else 0
     plan.attach.append(ops.move_mount(slot, target, no_symlinks, on_proc).at(pointer))

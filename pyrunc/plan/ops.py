@@ -165,6 +165,16 @@ def open_tree(slot: Slot, source: str, recursive: int) -> Op:
     return Op("open_tree", slot, source, recursive)
 
 
+def open_source(slot: Slot, source: str) -> Op:
+    """open(2) of `source` with O_PATH, for a clone_mount later, when paths may mean something else."""
+    return Op("open_source", slot, source)
+
+
+def clone_mount(slot: Slot, recursive: int) -> Op:
+    """open_tree(2) with OPEN_TREE_CLONE of what `slot` holds, which the copy replaces."""
+    return Op("clone_mount", slot, recursive)
+
+
 def open_device(slot: Slot, source: str, major: int, minor: int) -> Op:
     """Like open_tree, then fail with ENODEV unless it is that character device."""
     return Op("open_device", slot, source, major, minor)
