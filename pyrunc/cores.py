@@ -1,6 +1,6 @@
 """CPython's C cores, used directly: JSON, sockets with descriptors, packing.
 
-The only module that imports `_json`, `_socket` and `_struct`.  The public
+The only module that imports `_json`, `_signal`, `_socket` and `_struct`.  The public
 modules `json` (which needs `re`), `socket` (which needs `enum`, `selectors`)
 and `struct` would cost a command more than all the rest of pyrunc.  Where an
 interpreter lacks a core, its public module takes over.
@@ -19,10 +19,18 @@ except ImportError:  # another Python than CPython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from typing import Any, NoReturn
 
     Socket = _socket.socket
+
+    signals = signal
+else:
+    try:
+        signals = __import__("_signal")
+    except ImportError:
+        signals = __import__("signal")
 
 pack = _struct.pack
 unpack_from = _struct.unpack_from
@@ -104,7 +112,8 @@ def parse_json(text: str | bytes) -> Any:
         raise _explained(text) from None  # the C scanner finds words only where `json` is imported
     end = _skip(text, end)
     if end != len(text):
-        raise ValueError(f"extra data: line {text.count(NEWLINE, 0, end) + 1} column {end - text.rfind(NEWLINE, 0, end)}")
+        line, column = text.count(NEWLINE, 0, end) + 1, end - text.rfind(NEWLINE, 0, end)
+        raise ValueError(f"extra data: line {line} column {column}")
     return value
 
 
@@ -151,7 +160,8 @@ def _render(value: object, parts: list[str], indent: str | None, newline: str) -
     elif isinstance(value, (int, float)):
         parts.append(_number(value))
     elif isinstance(value, dict):
-        keys = [(encode_string(_checked_key(key)) + (":" if indent is None else ": "), item) for key, item in value.items()]
+        colon = ":" if indent is None else ": "
+        keys = [(encode_string(_checked_key(key)) + colon, item) for key, item in value.items()]
         _render_items("{", keys, "}", parts, indent, newline)
     elif isinstance(value, (list, tuple)):
         _render_items("[", [("", item) for item in value], "]", parts, indent, newline)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import _signal
 import os
 import select
 
 from pyrunc import native
+from pyrunc.cores import signals
 from pyrunc.execute.process import exit_status, send_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyrunc.execute.console import Relay
 
 _OURS = (
-    _signal.SIGKILL, _signal.SIGSTOP, _signal.SIGURG, _signal.SIGPIPE,
-    _signal.SIGSEGV, _signal.SIGBUS, _signal.SIGILL, _signal.SIGFPE, _signal.SIGTRAP, _signal.SIGABRT,
-    _signal.SIGSYS,
+    signals.SIGKILL, signals.SIGSTOP, signals.SIGURG, signals.SIGPIPE,
+    signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGFPE, signals.SIGTRAP, signals.SIGABRT,
+    signals.SIGSYS,
 )  # fmt: skip
 
 
@@ -36,14 +38,14 @@ class Foreground:
         self._pid = 0
         self._pidfd = -1
         self._status: int | None = None
-        self._before: list[tuple[int, object]] = []
+        self._before: list[tuple[int, Any]] = []
         if subreaper:
             native.set_child_subreaper()
-        self._wakeup_before = _signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
+        self._wakeup_before = signals.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
         for number in range(1, 65):
             if number not in _OURS:
                 try:
-                    self._before.append((number, _signal.signal(number, _note)))
+                    self._before.append((number, signals.signal(number, _note)))
                 except (OSError, ValueError):  # the C library keeps 32 and 33 to itself
                     pass
 
@@ -80,10 +82,10 @@ class Foreground:
         """Restore the terminal and the signals."""
         if self._relay:
             self._relay.stop()
-        _signal.set_wakeup_fd(self._wakeup_before)
+        signals.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before:
             if handler is not None:
-                _signal.signal(number, handler)
+                signals.signal(number, handler)
         os.close(self._wake)
         os.close(self._wake_end)
 
@@ -93,9 +95,9 @@ class Foreground:
         except BlockingIOError:
             return
         for number in numbers:
-            if number == _signal.SIGCHLD:
+            if number == signals.SIGCHLD:
                 self._reap()
-            elif number == _signal.SIGWINCH and self._relay:
+            elif number == signals.SIGWINCH and self._relay:
                 self._relay.resize()
             elif self._status is None:
                 send_signal(self._pidfd, number)

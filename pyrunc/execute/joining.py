@@ -6,9 +6,10 @@ import os
 from errno import EBUSY
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.errors import HostError, StateError, UsageError
+from pyrunc.errors import HostError, UsageError
 from pyrunc.execute.process import open_pidfd
 from pyrunc.execute.runtime_ops import Executor
+from pyrunc.state.lifecycle import STOPPED, allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Joining(Executor):
             return super().provide(slot)
         pidfd = open_pidfd(self.record.pid, self.record.start_time)
         if pidfd < 0:
-            raise StateError("cannot exec in a stopped container", step="exec")
+            allowed("exec", STOPPED)
         return pidfd
 
     def cgroup_descriptor(self) -> int:

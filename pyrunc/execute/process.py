@@ -65,10 +65,10 @@ def open_pidfd(pid: int, start_time: int) -> int:
 
 def send_signal(pidfd: int, number: int) -> bool:
     """Signal the process; False if it is gone."""
-    import _signal
+    from pyrunc.cores import signals
 
     try:
-        _signal.pidfd_send_signal(pidfd, number)
+        signals.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
         return False
     return True

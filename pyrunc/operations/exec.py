@@ -64,15 +64,19 @@ def exec(
     config["process"] = _load_process(process) if process else merge_process(
         config, args, cwd, env, tty, user, additional_gids, process_label, apparmor, no_new_privs, cap
     )  # fmt: skip
-    options = ExecOptions(config.get("linux") or {})
+    options = _make_options(config, preserve_fds, [console_socket, pidfd_socket, pid_file])
     options.detach, options.ignore_paused, options.cgroup = detach, ignore_paused, list(cgroup)
-    options.preserve_fds, options.listen_fds = preserve_fds, listen_fds()
-    options.console_socket = os.path.abspath(console_socket) if console_socket else ""
-    options.pidfd_socket = os.path.abspath(pidfd_socket) if pidfd_socket else ""
-    options.pid_file = os.path.abspath(pid_file) if pid_file else ""
-    check_preserved(options.listen_fds + options.preserve_fds)
     check_terminal(config, detach, console_socket)
     return _run(context, config, record, options)
+
+
+def _make_options(config: Config, preserve_fds: int, paths: list[str]) -> ExecOptions:
+    options = ExecOptions(config.get("linux") or {})
+    options.preserve_fds, options.listen_fds = preserve_fds, listen_fds()
+    check_preserved(options.listen_fds + options.preserve_fds)
+    absolute = [os.path.abspath(path) if path else "" for path in paths]
+    options.console_socket, options.pidfd_socket, options.pid_file = absolute
+    return options
 
 
 def _run(context: Context, config: Config, record: Record, options: ExecOptions) -> int:

@@ -2,11 +2,62 @@
 
 from __future__ import annotations
 
+from pyrunc import __version__
+from pyrunc.execute.seccomp import ACTIONS, ARCHITECTURES, OPERATORS
+from pyrunc.linux import CAPABILITIES
+from pyrunc.plan import seccomp
+from pyrunc.plan.mount_options import known_options
+from pyrunc.plan.namespaces import FLAGS
+from pyrunc.spec.rules import UNSUPPORTED
+from pyrunc.spec.schema_table import LINUX_MEMORYPOLICY
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyrunc.operations import Context
+
+OLDEST, NEWEST = "1.0.0", "1.3.0"
+HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
 
 def features(context: Context) -> dict[str, object]:
-    """The features structure."""
-    raise NotImplementedError
+    """The features structure, made from the tables that the planner works with."""
+    return {
+        "ociVersionMin": OLDEST,
+        "ociVersionMax": NEWEST,
+        "hooks": list(HOOKS),
+        "mountOptions": known_options(),
+        "linux": _linux(),
+        "annotations": {"org.opencontainers.pyrunc.version": __version__},
+    }
+
+
+def _linux() -> dict[str, Any]:
+    policy = memory_policies()
+    return {
+        "namespaces": sorted(FLAGS),
+        "capabilities": list(CAPABILITIES),
+        "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+        "seccomp": {
+            "enabled": True,
+            "actions": sorted(ACTIONS),
+            "operators": sorted(OPERATORS),
+            "archs": sorted("SCMP_ARCH_" + name for name in ARCHITECTURES),
+            "knownFlags": sorted(seccomp.FLAGS),
+            "supportedFlags": sorted(seccomp.FLAGS),
+        },
+        "apparmor": {"enabled": True},
+        "selinux": {"enabled": True},
+        "intelRdt": {"enabled": "intelRdt" not in UNSUPPORTED},
+        "memoryPolicy": {"modes": policy["mode"], "flags": policy["flags"]},
+        "mountExtensions": {"idmap": {"enabled": True}},
+        "netDevices": {"enabled": "netDevices" not in UNSUPPORTED},
+    }
+
+
+def memory_policies() -> dict[str, list[str]]:
+    """Modes and flags of memoryPolicy, as the schema lists them."""
+    schema: Any = LINUX_MEMORYPOLICY
+    properties = schema[1]
+    return {"mode": sorted(properties["mode"][1]), "flags": sorted(properties["flags"][1][1])}

@@ -53,7 +53,7 @@ def parse_signal(text: str) -> int:
         if 0 <= number <= MAXIMUM:
             return number
         raise UsageError(f"unknown signal {text!r}")
-    import _signal
+    from pyrunc.cores import signals
 
     name = text.upper()
     name = name if name.startswith("SIG") else "SIG" + name
@@ -62,12 +62,12 @@ def parse_signal(text: str) -> int:
         if sign in name:
             base, _, offset = name.partition(sign)
             break
-    value = getattr(_signal, base, None) if base[3:].isalnum() and base.isascii() else None
+    value = getattr(signals, base, None) if base[3:].isalnum() and base.isascii() else None
     if isinstance(value, int) and not offset and base == name:
         return int(value)
     if isinstance(value, int) and base in ("SIGRTMIN", "SIGRTMAX") and offset.isdigit():
         number = value + int(offset) if sign == "+" else value - int(offset)
-        if _signal.SIGRTMIN <= number <= _signal.SIGRTMAX:
+        if signals.SIGRTMIN <= number <= signals.SIGRTMAX:
             return number
     raise UsageError(f"unknown signal {text!r}")
 

@@ -10,7 +10,7 @@ from pyrunc.cores import unpack_from
 from pyrunc.errors import PyruncError, StateError
 from pyrunc.execute.conversation import ERROR, HEADER, HEADER_SIZE, MAXIMUM_SIZE, Message, parse_message
 from pyrunc.execute.process import oci_state, open_pidfd, status_of
-from pyrunc.state.lifecycle import RUNNING, allowed
+from pyrunc.state.lifecycle import RUNNING, STOPPED, allowed
 from pyrunc.state.store import REPLY_FIFO, START_FIFO, Store
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def start_container(log: Log, entry: Entry, record: Record) -> None:
     """Release the waiting init of a locked entry; see `start`."""
     pidfd = open_pidfd(record.pid, record.start_time)
     if pidfd < 0:
-        raise StateError("cannot start a container that has stopped", step="start")
+        allowed("start", STOPPED)
     notify = None
     try:
         target = os.environ.get("NOTIFY_SOCKET", "")
@@ -93,7 +93,7 @@ def _write_start(entry: Entry) -> None:
     except OSError as error:
         if error.errno != ENXIO:
             raise
-        raise StateError("cannot start a container that has stopped", step="start") from error
+        allowed("start", STOPPED)
     try:
         os.write(fifo, b"\0")
     finally:

@@ -18,6 +18,8 @@ STOPPED = "stopped"
 _NOT_RUNNING = "container not running"
 _NOT_PAUSED = "container not paused"
 _STARTED = "cannot start an already running container"
+_NO_EVENTS = "container with id {id} is not running"
+_NO_CHECKPOINT = "container cannot be checkpointed in {status} state"
 _NOT_STOPPED = "cannot delete container {id} that is not stopped: {status}"
 
 REFUSALS: dict[str, dict[str, str]] = {
@@ -37,6 +39,8 @@ REFUSALS: dict[str, dict[str, str]] = {
     "pause": {CREATING: _NOT_RUNNING, PAUSED: _NOT_RUNNING, STOPPED: _NOT_RUNNING},
     "resume": {CREATING: _NOT_PAUSED, CREATED: _NOT_PAUSED, RUNNING: _NOT_PAUSED, STOPPED: _NOT_PAUSED},
     "update": {CREATING: _NOT_RUNNING, STOPPED: _NOT_RUNNING},
+    "events": {CREATING: _NO_EVENTS, STOPPED: _NO_EVENTS},
+    "checkpoint": {CREATING: _NO_CHECKPOINT, CREATED: _NO_CHECKPOINT, STOPPED: _NO_CHECKPOINT},
 }
 """Command to status to refusal; a pair that is not here is allowed."""
 

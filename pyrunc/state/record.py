@@ -23,7 +23,8 @@ class Record:
     private_pids: it has a pid namespace of its own, so that killing its init
     kills all; late: what pyrunc-init does after start, by operation number:
     [name, first argument, pointer]; root_mount: path and id of the mount that it
-    left in the runtime's mount namespace, if it has none of its own; status: "creating", then "created" for good.
+    left in the runtime's mount namespace, if it has none of its own; status:
+    "creating", then "created" for good.
     """
 
     __slots__ = (

@@ -70,21 +70,22 @@ class Entry:
 
     def _wait_for_lock(self, seconds: float) -> None:
         """flock(2) that an interval timer interrupts."""
-        import _signal
         import fcntl
+
+        from pyrunc.cores import signals
 
         def expire(number: int, frame: object) -> None:
             raise OSError(EWOULDBLOCK, "lock")
 
-        before = _signal.signal(_signal.SIGALRM, expire)
-        _signal.setitimer(_signal.ITIMER_REAL, seconds)
+        before = signals.signal(signals.SIGALRM, expire)
+        signals.setitimer(signals.ITIMER_REAL, seconds)
         try:
             fcntl.flock(self.dir_fd, fcntl.LOCK_EX)
         except BlockingIOError as error:
             raise StateError(f"container is locked by another command for more than {seconds:g} s") from error
         finally:
-            _signal.setitimer(_signal.ITIMER_REAL, 0)
-            _signal.signal(_signal.SIGALRM, before)
+            signals.setitimer(signals.ITIMER_REAL, 0)
+            signals.signal(signals.SIGALRM, before)
 
     def is_locked_by_other(self) -> bool:
         """Whether another command works on the container now."""
