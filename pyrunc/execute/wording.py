@@ -105,7 +105,7 @@ def _plain(op: Op, message: Message, config: Config) -> str:
 
 def _step(op: Op) -> str:
     """The operation and the path it is about."""
-    if op.name == "open_tree" and len(op.args) > 1:
+    if op.name in ("open_tree", "open_source"):
         return f"stat {op.args[1]!s}"
     path = _path(op)
     return f"{op.name.replace('_', ' ')} {path}" if path else op.name.replace("_", " ")

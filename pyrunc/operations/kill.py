@@ -6,7 +6,7 @@ import os
 
 from pyrunc.errors import StateError, UsageError
 from pyrunc.execute.process import open_pidfd, send_signal, status_of
-from pyrunc.state.lifecycle import STOPPED, allowed
+from pyrunc.state.lifecycle import PAUSED, STOPPED, allowed
 from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
     finally:
         if pidfd >= 0:
             os.close(pidfd)
-    if number == SIGKILL:
+    if number == SIGKILL and status == PAUSED:
         from pyrunc.operations.delete import thaw
 
         thaw(record)
