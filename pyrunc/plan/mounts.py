@@ -39,8 +39,9 @@ class MountPlan:
     """The operations for all mounts.
 
     sources: what is copied from the runtime's mounts, while these are in sight;
-    opened: what is copied later, opened before the root covers "/"; attach: in the order of the configuration; finish: after all else was made
-    in the mounts; user_namespaces, warnings: see Plan.
+    opened: what is copied later, opened before the root covers "/"; attach: in
+    the order of the configuration; finish: after all else was made in the
+    mounts; user_namespaces, warnings: see Plan.
     """
 
     __slots__ = ("attach", "finish", "opened", "sources", "user_namespaces", "warnings")
@@ -73,9 +74,12 @@ class MountContext:
         """Whether binds can be copied when their turn comes, so that the kernel lists mounts in our order.
 
         Root loses the right to open what its user namespace may not; in a
-        mount namespace that is joined, the runtime's paths are out of sight.
+        mount namespace that is joined, the runtime's paths are out of sight;
+        and only a copy from the runtime's own is a peer of its source.
         """
-        return self.namespaces.is_new("mount") and not (self.facts.euid == 0 and self.namespaces.has("user"))
+        if self.facts.euid == 0 and (self.namespaces.has("user") or not base_propagation(self.config)):
+            return False
+        return self.namespaces.is_new("mount")
 
 
 def plan_mounts(context: MountContext) -> MountPlan:

@@ -6,7 +6,6 @@ hostname, which needs one.
 
 from __future__ import annotations
 
-from pyrunc.errors import SpecError
 from pyrunc.linux import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
