@@ -298,7 +298,7 @@ def move_root() -> Op:
 
 
 def change_root() -> Op:
-    """chroot(2) into slot `root`, chdir("/"): the swap where the mount namespace is not the container's own."""
+    """chroot(2) into slot `root`, chdir("/"): the swap where the mount namespace is another one's."""
     return Op("change_root")
 
 
