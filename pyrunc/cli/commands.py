@@ -228,6 +228,7 @@ _ENTRIES = (
     ),
     Command("pause", ("id",), "Freeze all processes of a container."),
     Command("resume", ("id",), "Let a paused container go on."),
+    Command("events", ("id",), "Print what a container uses, and its lack of memory.", rare=True, shown=True),
     Command("update", ("id",), "Change the limits of a container.", rare=True),
     Command(
         "spec",

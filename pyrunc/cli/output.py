@@ -74,6 +74,19 @@ def show_features(context: Context, values: Values) -> int:
     return 0
 
 
+def show_events(context: Context, values: Values) -> int:
+    """One line of JSON for each event, as it comes; the end of the reader is the end of the command."""
+    from pyrunc.cores import render_json
+    from pyrunc.operations.events import events
+
+    try:
+        for event in events(context, **values):
+            write_out(render_json(event) + "\n")
+    except BrokenPipeError:
+        pass
+    return 0
+
+
 def show_plan(context: Context, values: Values) -> int:
     """The plan, one operation per line or as JSON."""
     from pyrunc.cores import render_json as to_json
@@ -102,6 +115,7 @@ _SHOW: dict[str, Callable[[Context, Values], int]] = {
     "list": show_list,
     "ps": show_ps,
     "features": show_features,
+    "events": show_events,
     "plan": show_plan,
     "validate": show_validate,
 }

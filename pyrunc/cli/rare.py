@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyrunc.cli.commands import TEXT, Flag
+from pyrunc.cli.commands import BOOL, TEXT, Flag
 
 _UPDATE = (
     Flag("resources", TEXT, "a JSON file with the resources object, - for standard input", "r", "FILE"),
@@ -24,4 +24,9 @@ _UPDATE = (
     Flag("pids-limit", TEXT, "limit of the number of processes and threads, -1 for none", metavar="N"),
 )
 
-FLAGS: dict[str, tuple[Flag, ...]] = {"update": _UPDATE}
+_EVENTS = (
+    Flag("interval", TEXT, "time between two statistics, as 100ms (default: 5s)", metavar="DURATION"),
+    Flag("stats", BOOL, "print the statistics once"),
+)
+
+FLAGS: dict[str, tuple[Flag, ...]] = {"update": _UPDATE, "events": _EVENTS}

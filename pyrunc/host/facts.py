@@ -111,7 +111,7 @@ def _probe_devices(facts: Facts, config: Mapping[str, Any] | None) -> None:
     if config is None or block.get("weight") or block.get("weightDevice"):
         facts.bfq = _has_bfq()
     if config is None or resources.get("hugepageLimits"):
-        facts.hugepage_sizes = _read_hugepage_sizes()
+        facts.hugepage_sizes = read_hugepage_sizes()
 
 
 def _has_bfq() -> bool:
@@ -123,7 +123,8 @@ def _has_bfq() -> bool:
     return False
 
 
-def _read_hugepage_sizes() -> list[str]:
+def read_hugepage_sizes() -> list[str]:
+    """The sizes of huge pages that this host has, as 2MB."""
     sizes = []
     for name in _list("/sys/kernel/mm/hugepages"):  # hugepages-2048kB
         size, unit = int(name.removeprefix("hugepages-").removesuffix("kB")), 0

@@ -143,7 +143,7 @@ def test_hugepage_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         module, "_list", lambda path: ["hugepages-64kB", "hugepages-2048kB", "hugepages-1048576kB"]
     )
-    assert module._read_hugepage_sizes() == ["1GB", "2MB", "64KB"]
+    assert module.read_hugepage_sizes() == ["1GB", "2MB", "64KB"]
 
 
 def test_bfq(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ ALLOWED = {
     "pause": {CREATED, RUNNING},
     "resume": {PAUSED},
     "update": {CREATED, RUNNING, PAUSED},
+    "events": {CREATED, RUNNING, PAUSED},
+    "checkpoint": {RUNNING, PAUSED},
 }
 WORDS = {
     ("start", RUNNING): "cannot start an already running container",
@@ -28,6 +30,8 @@ WORDS = {
     ("pause", PAUSED): "container not running",
     ("resume", RUNNING): "container not paused",
     ("update", STOPPED): "container not running",
+    ("events", STOPPED): "container with id x1 is not running",
+    ("checkpoint", CREATED): "container cannot be checkpointed in created state",
 }
 
 
