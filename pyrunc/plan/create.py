@@ -16,6 +16,7 @@ from pyrunc.plan.namespaces import (
     SIGKILL,
     needs_clone,
     plan_joins,
+    plan_late_join,
     plan_names,
     plan_unshare,
     plan_user_namespace,
@@ -119,6 +120,10 @@ class _Story:
                 disabled=options.no_cgroup,
             )
         )
+        made = any(op.name == "make_cgroup" for op in self.cgroups)
+        self.joins = made and facts.cgroup_version == 1
+        # what the kernel makes for namespaces is not charged to the container then, nor stage 1's memory
+        self.late_join = self.joins and needs_clone(self.namespaces)
         self.mounts: MountPlan
         self.program: ProcessPlan | None = None
 
@@ -137,7 +142,7 @@ class _Story:
         self.runtime.append(ops.write_record("creating"))
         self.runtime += self.cgroups
         self.runtime.append(ops.start_init())
-        if self.facts.cgroup_version == 1 and any(op.name == "make_cgroup" for op in self.cgroups):
+        if self.joins and not self.late_join:
             self.runtime.append(ops.join_cgroup().at("/linux/cgroupsPath"))
         adjustment = self.process.get("oomScoreAdj") if self.process else None
         if adjustment is not None:
@@ -168,9 +173,13 @@ class _Story:
         init, runtime = plan_user_namespace(self.namespaces, self.config, self.facts)
         self.init += init
         self.runtime += runtime
-        self.init += plan_unshare(self.namespaces, self.config)
+        self.init += plan_unshare(self.namespaces, self.config, self.late_join)
         if needs_clone(self.namespaces):
             self.runtime.append(ops.wait("init"))
+        if self.late_join:
+            init, runtime = plan_late_join(self.namespaces)
+            self.init += init
+            self.runtime += runtime
         self.runtime.append(ops.write_record("creating"))
         if not self.options.no_new_keyring:
             self.init += plan_keyring(self.process, self.facts, self.options.id)

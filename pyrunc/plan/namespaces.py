@@ -151,12 +151,21 @@ def maps_id(mappings: list[IDMapping], number: int) -> bool:
     return any(0 <= number - entry["containerID"] < entry["size"] for entry in mappings)
 
 
-def plan_unshare(namespaces: Namespaces, config: Config) -> list[Op]:
+def plan_late_join(namespaces: Namespaces) -> tuple[list[Op], list[Op]]:
+    """The container's init is moved into its cgroup, and then roots its cgroup namespace there."""
+    init = [ops.wait("joined")]
+    if namespaces.is_new("cgroup"):
+        init.append(ops.unshare(CLONE_NEWCGROUP).at(namespaces.pointers["cgroup"]))
+    return init, [ops.join_cgroup().at("/linux/cgroupsPath"), ops.signal("joined")]
+
+
+def plan_unshare(namespaces: Namespaces, config: Config, late_join: bool) -> list[Op]:
     """Make the other new namespaces, with a clone where they need one, and a session of its own.
 
     The time namespace is entered by the clone; its offsets have to be written before.
+    late_join: the cgroup namespace is made later.
     """
-    flags = namespaces.new & ~CLONE_NEWUSER
+    flags = namespaces.new & ~(CLONE_NEWUSER | CLONE_NEWCGROUP if late_join else CLONE_NEWUSER)
     result = []
     if flags & CLONE_NEWTIME:
         flags &= ~CLONE_NEWTIME
