@@ -200,14 +200,13 @@ def _idmap(
     if not uids and not options.switches & {"idmap", "ridmap"}:
         return []
     recursive = 1 if "ridmap" in options.switches else 0
-    result = []
     if not uids and "user" in context.namespaces.joined:
         user = Slot("userns/joined")
         pointers = context.namespaces.pointers
         path = context.namespaces.joined["user"]
         from pyrunc.linux import CLONE_NEWUSER
 
-        result.append(ops.open_namespace(user, path, CLONE_NEWUSER).at(pointers["user"]))
+        plan.sources.append(ops.open_namespace(user, path, CLONE_NEWUSER).at(pointers["user"]))
     else:
         linux = context.config.get("linux", {})
         texts = (
@@ -215,8 +214,7 @@ def _idmap(
             id_map_text(gids or linux["gidMappings"]),
         )
         user = _user_namespace(plan, texts)
-    result.append(ops.idmap_mount(slot, user, recursive).at(pointer))
-    return result
+    return [ops.idmap_mount(slot, user, recursive).at(pointer)]
 
 
 def _user_namespace(plan: MountPlan, texts: tuple[str, str]) -> Slot:

@@ -40,7 +40,7 @@ def maybe(**entries: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
 def namespaces(draw: st.DrawFn) -> list[dict[str, str]]:
     kinds = draw(st.lists(st.sampled_from(sorted(FLAGS)), unique=True))
     entries = [{"type": kind} | ({"path": "/ns/" + kind} if draw(st.booleans()) else {}) for kind in kinds]
-    return entries if "mount" in kinds else [*entries, {"type": "mount"}]
+    return entries if "mount" in kinds or draw(st.booleans()) else [*entries, {"type": "mount"}]
 
 
 mount = st.fixed_dictionaries(
@@ -181,7 +181,7 @@ SIGNATURES = {
     if inspect.isfunction(function)
 }
 FILLS = {
-    "open_namespace": (0,), "open_tree": (0,), "open_device": (0,), "new_mount": (0,), "open_proc": (0,), "open_pty": (0, 1),
+    "open_namespace": (0,), "open_tree": (0,), "open_source": (0,), "open_device": (0,), "new_mount": (0,), "open_proc": (0,), "open_pty": (0, 1),
 }  # fmt: skip
 EMPTIES = ("send_fd", "use_terminal")
 
@@ -213,7 +213,7 @@ BELOW_ROOT = {
     "move_mount", "remount", "copy_up", "make_directory", "make_symlink", "make_node", "open_pty", "bind_console",
     "mask_path", "readonly_path",
 }  # fmt: skip
-ON_HOST = {"open_tree", "open_device", "open_namespace"}
+ON_HOST = {"open_tree", "open_source", "open_device", "open_namespace"}
 
 
 @some
@@ -222,14 +222,17 @@ def test_order_of_a_create(plan: Plan | None) -> None:
     if plan is None:
         return
     names = [op.name for op in plan.init]
-    attach, swap = names.index("attach_root"), [index for index, name in enumerate(names) if name in ("pivot_root", "move_root")]
-    assert len(swap) == 1 and attach < swap[0]
+    (attach,) = [index for index, name in enumerate(names) if name in ("attach_root", "attach_root_at")]
+    (swap,) = [index for index, name in enumerate(names) if name in ("pivot_root", "move_root", "change_root")]
+    assert attach < swap and (names[attach] == "attach_root_at") is (names[swap] == "change_root")
     assert names[0] == "set_dumpable" and plan.init[0].args == (0,)
     for index, name in enumerate(names):
         assert name not in BELOW_ROOT or index > attach
         assert name not in ON_HOST or index < attach
     ends = [index for index, name in enumerate(names) if name in ("unshare", "clone_init")]
-    assert max(ends, default=0) < names.index("set_propagation") < attach
+    assert max(ends, default=0) < attach
+    if names[attach] == "attach_root":
+        assert max(ends, default=0) < names.index("set_propagation") < attach
     assert [name for name in names if name == "await_start"] == ["await_start"]
 
 
@@ -240,7 +243,7 @@ def test_copies_of_host_mounts_are_cut_off_before_they_are_attached(plan: Plan |
     if plan is None or any(op.name == "root_propagation" for op in plan.init):
         return
     for op in plan.init:
-        if op.name == "open_tree":
+        if op.name in ("open_tree", "clone_mount"):
             changes = [other for other in plan.init if other.name == "mount_setattr" and other.args[0] == op.args[0]]
             assert str(op.args[0]).startswith("device/") or (changes and changes[0].args[3]), op.args
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pyrunc import linux
-from pyrunc.errors import SpecError
 from pyrunc.plan.namespaces import FLAGS, id_map_text, maps_id
 from tests.unit.plan.build import ROOTLESS_MAP, at, calls, config, facts, make, namespaces, rootless_facts
 
@@ -19,12 +18,14 @@ def init_names(linux: dict[str, Any], **host: Any) -> list[str]:
     return [op.name for op in make(config(linux=linux), facts(**host)).init]
 
 
-def test_a_mount_namespace_is_needed() -> None:
-    with pytest.raises(SpecError) as caught:
-        make(config(linux={"namespaces": [{"type": "pid"}]}))
-    assert caught.value.pointer == "/linux/namespaces"
-    with pytest.raises(SpecError):
-        make({key: value for key, value in config().items() if key != "linux"})
+def test_without_a_mount_namespace_the_root_covers_its_own_directory_only() -> None:
+    plan = make({key: value for key, value in config().items() if key != "linux"})
+    names = [op.name for op in plan.init]
+    assert not {"set_propagation", "attach_root", "pivot_root", "move_root", "root_propagation"} & set(names)
+    assert ("attach_root_at", "root", "/bundle/rootfs") in calls(plan.init)
+    assert names.index("attach_root_at") < names.index("change_root")
+    done = calls(plan.runtime)
+    assert done.index(("wait", "attached")) < done.index(("record_root_mount", "/bundle/rootfs"))
 
 
 def test_new_namespaces_come_with_the_clone() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pyrunc import linux
-from pyrunc.errors import HostError
 from pyrunc.plan.capabilities import capability_masks, capability_names
 from pyrunc.plan.process import bit_mask
 from tests.unit.plan.build import calls, config, facts, make, namespaces
@@ -136,8 +135,9 @@ def test_apparmor() -> None:
     done = init_of({"apparmorProfile": "container"}, {"apparmor": True})
     assert ("set_label", "proc", "apparmor/exec", "exec container") in done
     assert [call[0] for call in done].index("open_proc") < [call[0] for call in done].index("set_label")
-    with pytest.raises(HostError):
-        init_of({"apparmorProfile": "container"})
+    plan = make(config({"apparmorProfile": "container"}))
+    assert [text for text in plan.warnings if text.startswith("/process/apparmorProfile")]
+    assert not make(config({"apparmorProfile": "unconfined"})).warnings
     assert "set_label" not in [call[0] for call in init_of({"apparmorProfile": "unconfined"})]
     assert "set_label" in [call[0] for call in init_of({"apparmorProfile": "unconfined"}, {"apparmor": True})]
 
@@ -148,8 +148,9 @@ def test_selinux() -> None:
     assert labels == [("set_label", "proc", "keycreate", "a:b:c:s0"), ("set_label", "proc", "exec", "a:b:c:s0")]
     names = [call[0] for call in done]
     assert names.index("set_label") < names.index("new_session_keyring")
-    with pytest.raises(HostError):
-        init_of({"selinuxLabel": "a:b:c:s0"})
+    plan = make(config({"selinuxLabel": "a:b:c:s0"}))
+    assert [text for text in plan.warnings if text.startswith("/process/selinuxLabel")]
+    assert not calls(plan.init, "set_label")
 
 
 def test_one_procfs_for_labels_and_parameters() -> None:
