@@ -11,8 +11,12 @@ import os
 import select
 import time
 
-from pyrunc.cores import Socket, send_with_descriptors, unix_socket
+from pyrunc.cores import send_with_descriptors, unix_socket
 from pyrunc.state.store import NOTIFY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyrunc.cores import Socket
 
 SOCKET = "notify.sock"
 BARRIER_SECONDS = 30.0

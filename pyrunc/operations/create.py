@@ -96,13 +96,15 @@ def listen_fds() -> int:
 
 
 def check_preserved(count: int) -> None:
-    """UsageError unless descriptors 3 to 3 + count - 1 are open."""
+    """UsageError unless we inherited descriptors 3 to 3 + count - 1: those of our own are closed on exec."""
     for number in range(3, 3 + count):
         try:
-            os.fstat(number)
-        except OSError as error:
-            text = f"please check that file descriptor {number} is open: --preserve-fds wants {count}"
-            raise UsageError(text, errno=error.errno or 0) from error
+            inherited = os.get_inheritable(number)
+        except OSError:
+            inherited = False
+        if not inherited:
+            text = f"file descriptor {number} is not open, but {count} from 3 on are to be preserved"
+            raise UsageError(text)
 
 
 def check_terminal(config: Config, detach: bool, console_socket: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pyrunc.errors import StateError, UsageError
+from pyrunc.errors import UsageError
 from pyrunc.execute.process import open_pidfd, send_signal, status_of
 from pyrunc.state.lifecycle import PAUSED, STOPPED, allowed
 from pyrunc.state.store import Store
@@ -31,15 +31,12 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
         _signal_all(record, number)
         return
     allowed("kill", status)
-    if all or (number == SIGKILL and not record.private_pids and record.cgroup):
+    if record.cgroup and (all or (number == SIGKILL and not record.private_pids)):
         _signal_all(record, number)
+        return
     pidfd = open_pidfd(record.pid, record.start_time)
-    try:
-        if not all and (pidfd < 0 or not send_signal(pidfd, number)):
-            raise StateError("container not running", step="kill")
-    finally:
-        if pidfd >= 0:
-            os.close(pidfd)
+    if pidfd < 0 or not send_signal(pidfd, number):
+        allowed("kill", STOPPED)
     if number == SIGKILL and status == PAUSED:
         from pyrunc.operations.delete import thaw
 
