@@ -15,6 +15,9 @@ VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 LIBRARY := $(PREFIX)/lib/pyrunc
 INSTALL := pyrunc/install
+# what tests listen to, handed on through sudo
+TEST_ENVIRONMENT = $(foreach name,PYRUNC_EXPECTED_SKIPS RUNTIME,$(if $($(name)),$(name)='$($(name))'))
+LINT := { $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/mypy; }
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	print(*p["dependencies"], *(p["optional-dependencies"]["test"] if "test" in sys.argv else []), sep="\n")
@@ -69,13 +72,12 @@ demo: system-packages
 
 test: test-packages
 	@$(MAKE) --no-print-directory build $(VENV)/.test
-	@$(MAKE) --no-print-directory lint
 	@[ -n "$(AS_ROOT)" ] || [ "$$(id -u)" = 0 ] || echo "not root and no sudo: the tests that need root are skipped" >&2
-	$(AS_ROOT) env PATH="$$PATH:/usr/sbin:/sbin" $(VENV_PYTHON) -m pytest $(PYTEST_FLAGS)
+	@lint=0; $(LINT) || lint=$$?; \
+	$(AS_ROOT) env PATH="$$PATH:/usr/sbin:/sbin" $(TEST_ENVIRONMENT) $(VENV_PYTHON) -m pytest $(PYTEST_FLAGS) && exit $$lint
 
 lint: $(VENV)/.test
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
+	$(LINT)
 
 # what needs neither root nor compiled parts
 unit: $(VENV)/.test
