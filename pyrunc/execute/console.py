@@ -33,6 +33,15 @@ def send_console(path: str, primary: int) -> None:
     send_descriptor(path, primary, b"/dev/ptmx", "console")
 
 
+def terminal_size() -> tuple[int, int] | None:
+    """Rows and columns of our own terminal; None if standard input is none."""
+    try:
+        columns, rows = os.get_terminal_size(0)
+    except OSError:
+        return None
+    return (rows, columns) if rows and columns else None
+
+
 class Relay:
     """Our own terminal, or what we have instead, connected with a container's pty.
 

@@ -67,6 +67,11 @@ def exec(
     options = _make_options(config, preserve_fds, [console_socket, pidfd_socket, pid_file])
     options.detach, options.ignore_paused, options.cgroup = detach, ignore_paused, list(cgroup)
     check_terminal(config, detach, console_socket)
+    if config["process"].get("terminal") and not console_socket:
+        from pyrunc.execute.console import terminal_size
+
+        if size := terminal_size():  # the program may ask for it before we relay
+            config["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
     return _run(context, config, record, options)
 
 
