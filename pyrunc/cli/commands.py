@@ -231,6 +231,13 @@ _ENTRIES = (
     Command("events", ("id",), "Print what a container uses, and its lack of memory.", rare=True, shown=True),
     Command("update", ("id",), "Change the limits of a container.", rare=True),
     Command(
+        "snapshot",
+        ("action",),
+        "Build, show the status of, or remove the startup image of this host (build | status | remove).",
+        rare=True,
+        shown=True,
+    ),
+    Command(
         "spec",
         (),
         "Write a config.json to start from.",

@@ -110,6 +110,14 @@ def show_validate(context: Context, values: Values) -> int:
     return 1 if violations else 0
 
 
+def show_snapshot(context: Context, values: Values) -> int:
+    """What was done, or the status."""
+    from pyrunc.operations.snapshot import snapshot
+
+    write_out(snapshot(context, **values))
+    return 0
+
+
 _SHOW: dict[str, Callable[[Context, Values], int]] = {
     "state": show_state,
     "list": show_list,
@@ -118,6 +126,7 @@ _SHOW: dict[str, Callable[[Context, Values], int]] = {
     "events": show_events,
     "plan": show_plan,
     "validate": show_validate,
+    "snapshot": show_snapshot,
 }
 
 

@@ -29,4 +29,6 @@ _EVENTS = (
     Flag("stats", BOOL, "print the statistics once"),
 )
 
-FLAGS: dict[str, tuple[Flag, ...]] = {"update": _UPDATE, "events": _EVENTS}
+_SNAPSHOT = (Flag("directory", TEXT, "where images are (default: /var/lib/pyrunc/snapshot)", metavar="DIR"),)
+
+FLAGS: dict[str, tuple[Flag, ...]] = {"update": _UPDATE, "events": _EVENTS, "snapshot": _SNAPSHOT}

@@ -1,0 +1,6 @@
+"""Types of the compiled module: csrc/snapshot/dump_module.c."""
+
+from collections.abc import Callable
+
+def on_own_stack(function: Callable[[], object], /) -> object: ...
+def dump(fd: int, files: bytes, count: int, /) -> tuple[list[bytes], list[bytes], int, int] | None: ...

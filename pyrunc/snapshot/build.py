@@ -1,0 +1,124 @@
+"""Makes an image: boot an interpreter, dump it, train it, test it, install it.
+
+The interpreter is started by the same script as any pyrunc, up to its last
+lines, in an empty environment.  Nothing is replaced before the new image has
+passed its tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from pyrunc.errors import HostError, OperationError, StateError
+from pyrunc.snapshot import keys, place, selftest
+
+_ENTRY = "from pyrunc.cli.main import entry"
+_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
+_TIMEOUT = 60.0
+_BOOT = """\
+import sys
+script, image, scratch, started = sys.argv[1:]
+with open(script) as file:
+    head, entry, _ = file.read().rpartition({entry!r})
+if not entry:
+    sys.exit("the script does not start pyrunc as expected: " + script)
+exec(compile(head, script, "exec"), {{"__name__": "pyrunc_script", "__file__": script}})
+from pyrunc.snapshot.booted import start
+start(script, image, scratch, int(started))
+"""
+
+
+def build(directory: str) -> str:
+    """Make and install the image of this pyrunc; returns its path.  On a PyruncError nothing has changed."""
+    script = _check()
+    make_directory(directory)
+    image = place.image_path(script, directory)
+    new = f"{image}.{os.getpid()}"
+    scratch = tempfile.mkdtemp(prefix="pyrunc-snapshot-")
+    try:
+        selftest.make_bundles(scratch)
+        _dump(script, new, scratch)
+        keys.set_prefaults(new, selftest.train(new, scratch))
+        selftest.compare(script, new, scratch)
+        os.replace(new, image)
+        _unlink(image + ".crashed")
+    finally:
+        _unlink(new)
+        _unlink(new + ".crashed")
+        shutil.rmtree(scratch, ignore_errors=True)
+    return image
+
+
+def remove(directory: str) -> None:
+    """Remove the image of this pyrunc and what belongs to it; no image is no error."""
+    if os.geteuid() != 0:
+        raise HostError("snapshot needs root")
+    image = place.image_path(_script(), directory)
+    _unlink(image)
+    _unlink(image + ".crashed")
+
+
+def make_directory(path: str) -> None:
+    """A directory that is root's alone; one that is not is refused."""
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    status = os.lstat(path)
+    if status.st_uid != 0 or status.st_gid != 0 or status.st_mode != 0o040700:
+        raise HostError(f"{path} is not a directory of root's alone (0700)", path=path)
+
+
+def _check() -> str:
+    if os.geteuid() != 0:
+        raise HostError("snapshot needs root")
+    reason = place.unsupported()
+    if reason:
+        raise HostError(reason)
+    return _script()
+
+
+def _script() -> str:
+    script = place.script()
+    if not script:
+        raise StateError("this pyrunc was not started by its script, so it cannot be told what to start")
+    return script
+
+
+def _interpreter(script: str) -> list[str]:
+    """The interpreter and its flags, from the script's first line."""
+    with open(script, "rb") as file:
+        first = file.readline().decode()
+    words = first[2:].split() if first.startswith("#!") else []
+    if not words or "python" not in os.path.basename(words[0]):
+        raise OperationError(f"{script} names no Python in its first line", path=script)
+    return words
+
+
+def _dump(script: str, image: str, scratch: str) -> None:
+    time.sleep(0.01)  # so that a file installed just before is older than the start
+    command = [place.TOOL, "boot", *_interpreter(script), "-c", _BOOT.format(entry=_ENTRY)]
+    command += [script, image, scratch, str(time.time_ns())]
+    try:
+        result = subprocess.run(
+            command, env=_ENVIRONMENT, cwd="/", stdin=subprocess.PIPE, capture_output=True,
+            timeout=_TIMEOUT, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise OperationError("the interpreter did not become an image in time") from error
+    if result.returncode != 0:
+        said = (result.stderr + result.stdout).decode(errors="replace").strip()
+        said = said or f"status {result.returncode}"
+        raise OperationError(f"the interpreter did not become an image: {said.splitlines()[-1]}")
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,100 @@
+"""What an image depends on, as its header has it, and the header's few fields that Python changes.
+
+The layouts are those of csrc/snapshot/image.h.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+
+_KEY = struct.Struct("<QqQQQ")
+_ANY_SIZE = 0xFFFF_FFFF_FFFF_FFFF
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_HASH_OFFSET, _HEADER_SIZE_OFFSET, _DATA_OFFSET = 8, 24, 32
+_PREFAULT_COUNT = -8  # from the end of the fixed part
+FIXED_SIZE = 40 + (72 + 72 + 4 * 8 + 8 * 4) + 9 * 8 + 4 * 16 + 3 * 32 + 5 * 8
+
+
+class ChangedError(Exception):
+    """A file that the image depends on changed while it was made."""
+
+
+def own_files(package: str) -> list[str]:
+    """Every file and directory of pyrunc itself, with the archive beside it."""
+    found = [package]
+    for directory, names, files in os.walk(package):
+        names[:] = [name for name in names if not name.startswith((".", "__pycache__"))]
+        found += [os.path.join(directory, name) for name in files if not name.startswith(".")]
+    archive = os.path.join(os.path.dirname(package), "pyrunc.modules")
+    return found + ([archive] if os.path.exists(archive) else [])
+
+
+def imported_places() -> list[str]:
+    """Files of extension modules, and the directories that other modules came from."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None) or "" if name != "__main__" else ""
+        if path.endswith(".so"):
+            found.append(path)
+        elif path.startswith("/") and os.path.exists(path):
+            found.append(os.path.dirname(path))
+    return found
+
+
+def mapped_files() -> list[str]:
+    """Every file that is mapped into this process."""
+    found = []
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            fields = line.rstrip("\n").split(None, 5)
+            if len(fields) == 6 and fields[5].startswith("/"):
+                found.append(fields[5])
+    return found
+
+
+def file_keys(paths: list[str], before_ns: int) -> tuple[bytes, int]:
+    """The table of struct file_key for `paths`, and how many they are.
+
+    Raises ChangedError for what changed at or after `before_ns`: what was read
+    may then be older than what is there.
+    """
+    parts = []
+    unique = sorted({os.path.realpath(path) for path in paths})
+    for path in unique:
+        status = os.stat(path)
+        if status.st_mtime_ns >= before_ns:
+            raise ChangedError(path)
+        name = os.fsencode(path) + b"\0"
+        name += bytes(-len(name) % 8)
+        size = _ANY_SIZE if os.path.isdir(path) else status.st_size
+        seconds, nanoseconds = divmod(status.st_mtime_ns, 1_000_000_000)
+        parts.append(_KEY.pack(size, seconds, nanoseconds, status.st_ino, len(name)) + name)
+    return b"".join(parts), len(unique)
+
+
+def image_hash(data: bytes) -> int:
+    """The hash of csrc/snapshot/image.h."""
+    value = 0xCBF29CE484222325
+    for (word,) in struct.iter_unpack("<Q", data):
+        value = (value ^ word) * 0x100000001B3 & _MASK
+    return value
+
+
+def set_prefaults(image: str, ranges: list[tuple[int, int]]) -> None:
+    """Put the ranges (address, length) that a restored process will write into the image's header."""
+    with open(image, "r+b") as file:
+        fixed = file.read(FIXED_SIZE)
+        (size,) = struct.unpack_from("<Q", fixed, _HEADER_SIZE_OFFSET)
+        (data,) = struct.unpack_from("<Q", fixed, _DATA_OFFSET)
+        (count,) = struct.unpack_from("<Q", fixed, FIXED_SIZE + _PREFAULT_COUNT)
+        file.seek(0)
+        header = bytearray(file.read(size - 16 * count))
+        ranges = ranges[: (data - len(header)) // 16]
+        header += b"".join(struct.pack("<QQ", address, length) for address, length in ranges)
+        struct.pack_into("<Q", header, _HEADER_SIZE_OFFSET, len(header))
+        struct.pack_into("<Q", header, FIXED_SIZE + _PREFAULT_COUNT, len(ranges))
+        struct.pack_into("<Q", header, _HASH_OFFSET, image_hash(bytes(header[16:])))
+        file.seek(0)
+        file.write(header)

@@ -1,0 +1,46 @@
+"""Whether the image of this pyrunc is in use, and why not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+import pyrunc.snapshot
+from pyrunc.snapshot import place
+
+
+def why_not(image: str) -> str:
+    """Why a process started like this one would not use `image`; "" if it would."""
+    reason = place.unsupported()
+    if reason:
+        return reason
+    result = subprocess.run([place.TOOL, "check", image], stdout=subprocess.PIPE, check=False)
+    if result.returncode == 0:
+        return ""
+    return result.stdout.decode(errors="replace").strip() or f"the check ended with {result.returncode}"
+
+
+def describe(directory: str) -> str:
+    """Lines for the user."""
+    image = place.image_path(place.script(), directory)
+    lines = [f"image: {image}{_age(image)}"]
+    reason = why_not(image)
+    if pyrunc.snapshot.RESTORED:
+        lines.append("in use: yes, this process came out of an image")
+        if reason:
+            lines.append(f"further processes start normally: {reason}")
+    elif reason:
+        lines.append(f"in use: no: {reason}")
+    else:
+        lines.append("in use: not by this process, which was not started by a launcher that knows this image")
+    return "\n".join(lines) + "\n"
+
+
+def _age(image: str) -> str:
+    try:
+        status = os.stat(image)
+    except OSError:
+        return ""
+    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(status.st_mtime))
+    return f" ({status.st_size / 1e6:.1f} MB, made {made})"
