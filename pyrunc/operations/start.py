@@ -9,7 +9,7 @@ from errno import ENXIO
 from pyrunc.cores import unpack_from
 from pyrunc.errors import PyruncError, StateError
 from pyrunc.execute.conversation import ERROR, HEADER, HEADER_SIZE, MAXIMUM_SIZE, Message, parse_message
-from pyrunc.execute.process import oci_state, open_pidfd, status_of
+from pyrunc.execute.process import oci_state, open_pidfd, read_stat, status_of
 from pyrunc.state.lifecycle import RUNNING, STOPPED, allowed
 from pyrunc.state.store import REPLY_FIFO, START_FIFO, Store
 
@@ -76,6 +76,7 @@ def _release(log: Log, entry: Entry, record: Record, pidfd: int) -> None:
     """Write the byte that init waits for, and hear until execve has closed the reply FIFO."""
     reply = os.open(REPLY_FIFO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry.dir_fd)
     try:
+        name, _, _ = read_stat(record.pid)
         _write_start(entry)
         messages = _read_replies(reply, pidfd)
     finally:
@@ -84,6 +85,17 @@ def _release(log: Log, entry: Entry, record: Record, pidfd: int) -> None:
         os.unlink(name, dir_fd=entry.dir_fd)
     for message in messages:
         _judge(log, record, message)
+    after, state, _ = read_stat(record.pid)
+    if state == b"Z" and after == name:
+        _explain_end(record)
+
+
+def _explain_end(record: Record) -> None:
+    """Raise the error for an init that ended before it became the program: execve(2) changes the name."""
+    from pyrunc.cgroup.driver import open_cgroup
+    from pyrunc.execute.wording import explain_end
+
+    raise explain_end(-1, open_cgroup(record.cgroup).oom_kills() if record.cgroup else 0, "start")
 
 
 def _write_start(entry: Entry) -> None:
