@@ -62,9 +62,8 @@ static long clone_and_leave(const struct sys_clone_args *args)
 
 /* The child with a memory of its own: for a new time namespace, which demands that.
  * The pipe keeps it from sending anything before this process has sent message PID. */
-static int clone_and_copy(struct context *context, uint64_t flags)
+static int clone_and_copy(struct context *context, struct sys_clone_args args)
 {
-    struct sys_clone_args args = {.flags = flags};
     int pipe_ends[2];
     int pid;
     char byte;
@@ -89,18 +88,35 @@ static int clone_and_copy(struct context *context, uint64_t flags)
  * process's memory and stack: no page and no page table is copied, which the container
  * would be charged for.  The kernel stores the pid, as this process sees it, before the
  * child runs. */
-int op_clone_init(struct context *context, const struct op *op)
+static int clone_init(struct context *context, struct sys_clone_args args)
 {
-    uint64_t flags = (uint64_t)arg_int(op, 0) | CLONE_PARENT;
     volatile int pid = 0;
-    struct sys_clone_args args = {.flags = flags | CLONE_VM | CLONE_PARENT_SETTID, .parent_tid = (uintptr_t)&pid};
-    long error = clone_and_leave(&args);
+    struct sys_clone_args sharing = args;
+    long error;
 
+    sharing.flags |= CLONE_VM | CLONE_PARENT_SETTID;
+    sharing.parent_tid = (uintptr_t)&pid;
+    error = clone_and_leave(&sharing);
     if (error == -EINVAL)
-        return clone_and_copy(context, flags);
+        return clone_and_copy(context, args);
     if (!error)
         reply_pid(context, pid);
     return (int)error;
+}
+
+int op_clone_init(struct context *context, const struct op *op)
+{
+    return clone_init(context, (struct sys_clone_args){.flags = (uint64_t)arg_int(op, 0) | CLONE_PARENT});
+}
+
+int op_clone_init_into(struct context *context, const struct op *op)
+{
+    int cgroup = slot_get(context, op, 1);
+    uint64_t flags = (uint64_t)arg_int(op, 0) | CLONE_PARENT | SYS_CLONE_INTO_CGROUP;
+
+    if (cgroup < 0)
+        return cgroup;
+    return clone_init(context, (struct sys_clone_args){.flags = flags, .cgroup = (uint64_t)cgroup});
 }
 
 int op_setsid(struct context *context, const struct op *op)

@@ -2,78 +2,79 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 71
+#define PYRUNC_OP_COUNT 72
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
     X(3, set_dumpable, "i") \
     X(4, set_parent_death_signal, "i") \
     X(5, clone_init, "i") \
-    X(6, setsid, "") \
-    X(7, set_umask, "i") \
-    X(8, reset_signals, "") \
-    X(9, reset_affinity, "") \
-    X(10, new_session_keyring, "s") \
-    X(11, open_namespace, "fsi") \
-    X(12, setns, "fi") \
-    X(13, unshare, "i") \
-    X(14, become_root, "") \
-    X(15, write_timens_offsets, "s") \
-    X(16, set_hostname, "s") \
-    X(17, set_domainname, "s") \
-    X(18, set_loopback_up, "") \
-    X(19, open_tree, "fsi") \
-    X(20, open_source, "fs") \
-    X(21, clone_mount, "fi") \
-    X(22, open_device, "fsii") \
-    X(23, set_propagation, "i") \
-    X(24, attach_root, "f") \
-    X(25, attach_root_at, "fs") \
-    X(26, open_root, "") \
-    X(27, new_mount, "fssli") \
-    X(28, mount_setattr, "fiiii") \
-    X(29, idmap_mount, "ffi") \
-    X(30, move_mount, "fsii") \
-    X(31, remount, "siil") \
-    X(32, copy_up, "fs") \
-    X(33, make_directory, "si") \
-    X(34, make_symlink, "sss") \
-    X(35, make_node, "siiiiiii") \
-    X(36, pivot_root, "") \
-    X(37, move_root, "") \
-    X(38, change_root, "") \
-    X(39, mask_path, "s") \
-    X(40, readonly_path, "s") \
-    X(41, readonly_root, "") \
-    X(42, root_propagation, "i") \
-    X(43, open_proc, "f") \
-    X(44, write_proc, "fssi") \
-    X(45, open_pty, "ff") \
-    X(46, set_window_size, "fii") \
-    X(47, send_fd, "f") \
-    X(48, bind_console, "fs") \
-    X(49, use_terminal, "fi") \
-    X(50, own_stdio, "i") \
-    X(51, set_personality, "i") \
-    X(52, set_scheduler, "iiiiiii") \
-    X(53, set_io_priority, "ii") \
-    X(54, set_memory_policy, "ib") \
-    X(55, set_affinity, "b") \
-    X(56, change_directory, "s") \
-    X(57, set_groups, "s") \
-    X(58, set_user, "ii") \
-    X(59, drop_bounding, "i") \
-    X(60, set_capabilities, "iii") \
-    X(61, raise_capabilities, "") \
-    X(62, set_ambient, "i") \
-    X(63, set_no_new_privs, "") \
-    X(64, set_label, "fss") \
-    X(65, load_seccomp, "bii") \
-    X(66, find_home, "i") \
-    X(67, find_executable, "ss") \
-    X(68, run_hook, "sllis") \
-    X(69, await_start, "ff") \
-    X(70, close_fds, "i") \
-    X(71, exec, "ll")
+    X(6, clone_init_into, "if") \
+    X(7, setsid, "") \
+    X(8, set_umask, "i") \
+    X(9, reset_signals, "") \
+    X(10, reset_affinity, "") \
+    X(11, new_session_keyring, "s") \
+    X(12, open_namespace, "fsi") \
+    X(13, setns, "fi") \
+    X(14, unshare, "i") \
+    X(15, become_root, "") \
+    X(16, write_timens_offsets, "s") \
+    X(17, set_hostname, "s") \
+    X(18, set_domainname, "s") \
+    X(19, set_loopback_up, "") \
+    X(20, open_tree, "fsi") \
+    X(21, open_source, "fs") \
+    X(22, clone_mount, "fi") \
+    X(23, open_device, "fsii") \
+    X(24, set_propagation, "i") \
+    X(25, attach_root, "f") \
+    X(26, attach_root_at, "fs") \
+    X(27, open_root, "") \
+    X(28, new_mount, "fssli") \
+    X(29, mount_setattr, "fiiii") \
+    X(30, idmap_mount, "ffi") \
+    X(31, move_mount, "fsii") \
+    X(32, remount, "siil") \
+    X(33, copy_up, "fs") \
+    X(34, make_directory, "si") \
+    X(35, make_symlink, "sss") \
+    X(36, make_node, "siiiiiii") \
+    X(37, pivot_root, "") \
+    X(38, move_root, "") \
+    X(39, change_root, "") \
+    X(40, mask_path, "s") \
+    X(41, readonly_path, "s") \
+    X(42, readonly_root, "") \
+    X(43, root_propagation, "i") \
+    X(44, open_proc, "f") \
+    X(45, write_proc, "fssi") \
+    X(46, open_pty, "ff") \
+    X(47, set_window_size, "fii") \
+    X(48, send_fd, "f") \
+    X(49, bind_console, "fs") \
+    X(50, use_terminal, "fi") \
+    X(51, own_stdio, "i") \
+    X(52, set_personality, "i") \
+    X(53, set_scheduler, "iiiiiii") \
+    X(54, set_io_priority, "ii") \
+    X(55, set_memory_policy, "ib") \
+    X(56, set_affinity, "b") \
+    X(57, change_directory, "s") \
+    X(58, set_groups, "s") \
+    X(59, set_user, "ii") \
+    X(60, drop_bounding, "i") \
+    X(61, set_capabilities, "iii") \
+    X(62, raise_capabilities, "") \
+    X(63, set_ambient, "i") \
+    X(64, set_no_new_privs, "") \
+    X(65, set_label, "fss") \
+    X(66, load_seccomp, "bii") \
+    X(67, find_home, "i") \
+    X(68, find_executable, "ss") \
+    X(69, run_hook, "sllis") \
+    X(70, await_start, "ff") \
+    X(71, close_fds, "i") \
+    X(72, exec, "ll")
 
 #endif

@@ -56,8 +56,10 @@ struct sys_mount_attr {
     uint64_t set, clear, propagation, userns_fd;
 };
 
+#define SYS_CLONE_INTO_CGROUP 0x200000000ULL
+
 struct sys_clone_args {
-    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
 /* struct statx up to the mount id, and room for what newer kernels add */

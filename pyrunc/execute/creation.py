@@ -84,6 +84,8 @@ class Creation(Executor):
                 return os.open(REPLY_FIFO, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
             finally:
                 os.close(reader)
+        if slot == "cgroup" and self.cgroup is not None:
+            return os.dup(self.cgroup.directory_fd)
         return super().provide(slot)
 
     # --- cgroup ------------------------------------------------------------------------------
@@ -120,8 +122,8 @@ class Creation(Executor):
             self.cgroup.attach_devices(program)
 
     def cgroup_descriptor(self) -> int:
-        """The v2 cgroup to start in."""
-        return -1 if self.cgroup is None else self.cgroup.directory_fd
+        """The v2 cgroup to start in, unless the plan clones the container's process into it."""
+        return -1 if self.cgroup is None or "cgroup" in self.plan.provided else self.cgroup.directory_fd
 
     def join_cgroup(self) -> None:
         """Move pyrunc-init into the cgroups (v1)."""

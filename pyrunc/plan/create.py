@@ -15,8 +15,8 @@ from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (
     SIGKILL,
     needs_clone,
+    plan_cgroup_namespace,
     plan_joins,
-    plan_late_join,
     plan_names,
     plan_unshare,
     plan_user_namespace,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 START = Slot("start")
 REPLY = Slot("reply")
+CGROUP = Slot("cgroup")
 NOTIFY = Slot("notify")
 NOTIFY_DIRECTORY = "/run/notify"
 
@@ -123,7 +124,14 @@ class _Story:
         made = any(op.name == "make_cgroup" for op in self.cgroups)
         self.joins = made and facts.cgroup_version == 1
         # what the kernel makes for namespaces is not charged to the container then, nor stage 1's memory
-        self.late_join = self.joins and needs_clone(self.namespaces)
+        self.late = made and needs_clone(self.namespaces)
+        self.cgroup_slot: Slot | None = None
+        if facts.cgroup_version == 2:
+            real_root = facts.euid == 0 and not facts.user_namespace
+            self.late = self.late and real_root and not self.namespaces.has("user")
+            if self.late:
+                self.cgroup_slot = CGROUP
+                self.plan.provided.append(CGROUP)
         self.mounts: MountPlan
         self.program: ProcessPlan | None = None
 
@@ -142,7 +150,7 @@ class _Story:
         self.runtime.append(ops.write_record("creating"))
         self.runtime += self.cgroups
         self.runtime.append(ops.start_init())
-        if self.joins and not self.late_join:
+        if self.joins and not self.late:
             self.runtime.append(ops.join_cgroup().at("/linux/cgroupsPath"))
         adjustment = self.process.get("oomScoreAdj") if self.process else None
         if adjustment is not None:
@@ -173,13 +181,14 @@ class _Story:
         init, runtime = plan_user_namespace(self.namespaces, self.config, self.facts)
         self.init += init
         self.runtime += runtime
-        self.init += plan_unshare(self.namespaces, self.config, self.late_join)
+        self.init += plan_unshare(self.namespaces, self.config, self.late, self.cgroup_slot)
         if needs_clone(self.namespaces):
             self.runtime.append(ops.wait("init"))
-        if self.late_join:
-            init, runtime = plan_late_join(self.namespaces)
-            self.init += init
-            self.runtime += runtime
+        if self.late and self.joins:
+            self.runtime += [ops.join_cgroup().at("/linux/cgroupsPath"), ops.signal("joined")]
+            self.init.append(ops.wait("joined"))
+        if self.late:
+            self.init += plan_cgroup_namespace(self.namespaces)
         self.runtime.append(ops.write_record("creating"))
         if not self.options.no_new_keyring:
             self.init += plan_keyring(self.process, self.facts, self.options.id)

@@ -151,21 +151,20 @@ def maps_id(mappings: list[IDMapping], number: int) -> bool:
     return any(0 <= number - entry["containerID"] < entry["size"] for entry in mappings)
 
 
-def plan_late_join(namespaces: Namespaces) -> tuple[list[Op], list[Op]]:
-    """The container's init is moved into its cgroup, and then roots its cgroup namespace there."""
-    init = [ops.wait("joined")]
+def plan_cgroup_namespace(namespaces: Namespaces) -> list[Op]:
+    """The cgroup namespace of an init that came into its cgroup late, which becomes its root."""
     if namespaces.is_new("cgroup"):
-        init.append(ops.unshare(CLONE_NEWCGROUP).at(namespaces.pointers["cgroup"]))
-    return init, [ops.join_cgroup().at("/linux/cgroupsPath"), ops.signal("joined")]
+        return [ops.unshare(CLONE_NEWCGROUP).at(namespaces.pointers["cgroup"])]
+    return []
 
 
-def plan_unshare(namespaces: Namespaces, config: Config, late_join: bool) -> list[Op]:
+def plan_unshare(namespaces: Namespaces, config: Config, late: bool, cgroup: Slot | None) -> list[Op]:
     """Make the other new namespaces, with a clone where they need one, and a session of its own.
 
     The time namespace is entered by the clone; its offsets have to be written before.
-    late_join: the cgroup namespace is made later.
+    late: the cgroup namespace is made later; cgroup: where the clone begins.
     """
-    flags = namespaces.new & ~(CLONE_NEWUSER | CLONE_NEWCGROUP if late_join else CLONE_NEWUSER)
+    flags = namespaces.new & ~(CLONE_NEWUSER | CLONE_NEWCGROUP if late else CLONE_NEWUSER)
     result = []
     if flags & CLONE_NEWTIME:
         flags &= ~CLONE_NEWTIME
@@ -178,7 +177,8 @@ def plan_unshare(namespaces: Namespaces, config: Config, late_join: bool) -> lis
                 text += f"{clock} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}\n"
             result.append(ops.write_timens_offsets(text).at("/linux/timeOffsets"))
     if needs_clone(namespaces):
-        result.append(ops.clone_init(flags).at(POINTER))
+        clone = ops.clone_init_into(flags, cgroup) if cgroup else ops.clone_init(flags)
+        result.append(clone.at(POINTER))
         result.append(ops.set_parent_death_signal(SIGKILL))
     elif flags:
         result.append(ops.unshare(flags).at(POINTER))

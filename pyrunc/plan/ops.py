@@ -80,6 +80,11 @@ def clone_init(flags: int) -> Op:
     return Op("clone_init", flags)
 
 
+def clone_init_into(flags: int, cgroup: Slot) -> Op:
+    """clone_init with CLONE_INTO_CGROUP: the child begins in the v2 cgroup whose directory `cgroup` holds."""
+    return Op("clone_init_into", flags, cgroup)
+
+
 def setsid() -> Op:
     """setsid(2): a session and process group of its own."""
     return Op("setsid")

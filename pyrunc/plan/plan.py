@@ -54,6 +54,7 @@ class Plan:
 # What an operation says to the other actor beside its work, and what it waits for.
 _SAYS = {
     "clone_init": "init",
+    "clone_init_into": "init",
     "await_start": "created",
     "exec": "end",
     "send_plan": "plan",

@@ -22,6 +22,7 @@ SHORT = 64  # bytes that are shown in full
 # Which constants the integer arguments of an operation are made of, by name of the argument.
 PREFIXES = {
     "clone_init": {"flags": ("CLONE_NEW",)},
+    "clone_init_into": {"flags": ("CLONE_NEW",)},
     "unshare": {"flags": ("CLONE_NEW",)},
     "setns": {"flags": ("CLONE_NEW",)},
     "open_namespace": {"kind": ("CLONE_NEW",)},

@@ -229,7 +229,7 @@ def test_order_of_a_create(plan: Plan | None) -> None:
     for index, name in enumerate(names):
         assert name not in BELOW_ROOT or index > attach
         assert name not in ON_HOST or index < attach
-    ends = [index for index, name in enumerate(names) if name in ("unshare", "clone_init")]
+    ends = [index for index, name in enumerate(names) if name in ("unshare", "clone_init", "clone_init_into")]
     assert max(ends, default=0) < attach
     if names[attach] == "attach_root":
         assert max(ends, default=0) < names.index("set_propagation") < attach

@@ -31,9 +31,20 @@ def test_without_a_mount_namespace_the_root_covers_its_own_directory_only() -> N
 def test_new_namespaces_come_with_the_clone() -> None:
     every = [kind for kind in FLAGS if kind not in ("mount", "user", "time")]
     plan = make(config(linux={"namespaces": namespaces(*every)}))
-    flags = sum(FLAGS[kind] for kind in every) | linux.CLONE_NEWNS
-    assert calls(plan.init, "clone_init", "unshare") == [("clone_init", flags)]
+    flags = sum(FLAGS[kind] for kind in every if kind != "cgroup") | linux.CLONE_NEWNS
+    # the cgroup namespace is rooted where the child began
+    done = [("clone_init_into", flags, "cgroup"), ("unshare", linux.CLONE_NEWCGROUP)]
+    assert calls(plan.init, "clone_init_into", "unshare") == done
     assert ("wait", "init") in calls(plan.runtime)
+
+
+def test_on_v1_the_child_is_moved_before_it_has_its_cgroup_namespace() -> None:
+    host = facts(cgroup_version=1, cgroup_mounts={"pids": "/sys/fs/cgroup/pids"}, own_cgroups={"pids": "/"})
+    plan = make(config(linux={"namespaces": namespaces("pid", "cgroup")}), host)
+    done = calls(plan.init, "clone_init", "unshare")
+    assert done == [("clone_init", linux.CLONE_NEWNS | linux.CLONE_NEWPID), ("unshare", linux.CLONE_NEWCGROUP)]
+    runtime = calls(plan.runtime, "wait", "join_cgroup", "signal")
+    assert runtime.index(("wait", "init")) < runtime.index(("join_cgroup",)) < runtime.index(("signal", "joined"))
 
 
 def test_without_a_pid_namespace_nothing_is_cloned() -> None:
@@ -48,7 +59,7 @@ def test_joined_pid_namespace_needs_a_child() -> None:
         ("open_namespace", "namespace/pid", "/run/ns/pid", linux.CLONE_NEWPID),
         ("setns", "namespace/pid", linux.CLONE_NEWPID),
     ]
-    assert ("clone_init", linux.CLONE_NEWNS) in calls(plan.init)
+    assert ("clone_init_into", linux.CLONE_NEWNS, "cgroup") in calls(plan.init)
 
 
 def test_all_files_are_opened_before_any_is_joined() -> None:
@@ -104,11 +115,11 @@ def test_without_a_root_inside_nobody_becomes_it() -> None:
 def test_time_namespace() -> None:
     offsets = {"monotonic": {"secs": -5, "nanosecs": 7}, "boottime": {"secs": 3}}
     plan = make(config(linux={"namespaces": namespaces("time"), "timeOffsets": offsets}))
-    done = calls(plan.init, "unshare", "write_timens_offsets", "clone_init")
+    done = calls(plan.init, "unshare", "write_timens_offsets", "clone_init_into")
     assert done == [
         ("unshare", linux.CLONE_NEWTIME),
         ("write_timens_offsets", "monotonic -5 7\nboottime 3 0\n"),
-        ("clone_init", linux.CLONE_NEWNS),
+        ("clone_init_into", linux.CLONE_NEWNS, "cgroup"),
     ]
 
 
