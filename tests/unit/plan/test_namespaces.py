@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyrunc import linux
+from pyrunc.host.facts import Facts
 from pyrunc.plan.namespaces import FLAGS, id_map_text, maps_id
 from tests.unit.plan.build import ROOTLESS_MAP, at, calls, config, facts, make, namespaces, rootless_facts
 
+FACTS = Path(__file__).resolve().parents[3] / "spec-fixtures/facts"
 MAP = [{"containerID": 0, "hostID": 100000, "size": 1000}, {"containerID": 1000, "hostID": 5, "size": 1}]
 USER = {"namespaces": namespaces("user"), "uidMappings": MAP, "gidMappings": MAP}
 
@@ -39,7 +43,7 @@ def test_new_namespaces_come_with_the_clone() -> None:
 
 
 def test_on_v1_the_child_is_moved_before_it_has_its_cgroup_namespace() -> None:
-    host = facts(cgroup_version=1, cgroup_mounts={"pids": "/sys/fs/cgroup/pids"}, own_cgroups={"pids": "/"})
+    host = Facts.from_json(json.loads((FACTS / "v1-hybrid.json").read_text()))
     plan = make(config(linux={"namespaces": namespaces("pid", "cgroup")}), host)
     done = calls(plan.init, "clone_init", "unshare")
     assert done == [("clone_init", linux.CLONE_NEWNS | linux.CLONE_NEWPID), ("unshare", linux.CLONE_NEWCGROUP)]
