@@ -157,7 +157,7 @@ class Init:
         os.close(self.pidfd)
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
-        self.name, _, self.start_time = read_stat(pid)
+        _, _, self.start_time = read_stat(pid)  # the name is stage 1's: this one may have executed already
         self._poll.register(self.pidfd, select.POLLIN)
 
     def _reap_end(self) -> int:
