@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
 import pty
 import select
 import signal
-import socket
 import struct
 import subprocess
 import termios
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.harness import DEADLINE, Box, Bundle, Container, peer_differs, wait_child
-
-
-class ConsoleSocket:
-    """Receives the primary side of a terminal, as shims do."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = str(directory / "console.sock")
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.listener.bind(self.path)
-        self.listener.listen(1)
-        self.listener.settimeout(DEADLINE)
-
-    def receive(self) -> tuple[int, bytes]:
-        """The descriptor and the payload; asserts that it is one message and then the end."""
-        connection, _ = self.listener.accept()
-        with connection:
-            connection.settimeout(DEADLINE)
-            payload, fds, _, _ = socket.recv_fds(connection, 4096, 4)
-            assert len(fds) == 1
-            os.set_inheritable(fds[0], False)
-            assert connection.recv(100) == b"", "more than one message"
-        return fds[0], payload
-
-    def close(self) -> None:
-        self.listener.close()
-        os.unlink(self.path)
+from tests.terminals import ConsoleSocket, read_all, read_until, spawn_on_terminal
 
 
 @pytest.fixture
@@ -54,33 +25,6 @@ def console(box: Box) -> Iterator[ConsoleSocket]:
     made = ConsoleSocket(box.directory)
     yield made
     made.close()
-
-
-def read_all(fd: int, seconds: float = DEADLINE) -> str:
-    """Everything up to the end of the terminal."""
-    data, deadline = b"", time.monotonic() + seconds
-    while True:
-        assert time.monotonic() < deadline, f"no end of the terminal; got {data!r}"
-        if not select.select([fd], [], [], 1)[0]:
-            continue
-        try:
-            chunk = os.read(fd, 65536)
-        except OSError as error:
-            assert error.errno == errno.EIO
-            break
-        if not chunk:
-            break
-        data += chunk
-    return data.decode(errors="replace").replace("\r\n", "\n")
-
-
-def read_until(fd: int, text: str) -> str:
-    data, deadline = "", time.monotonic() + DEADLINE
-    while text not in data:
-        assert time.monotonic() < deadline, f"{text!r} did not come; got {data!r}"
-        if select.select([fd], [], [], 0.2)[0]:
-            data += os.read(fd, 65536).decode(errors="replace").replace("\r\n", "\n")
-    return data
 
 
 def terminal_bundle(box: Box, *args: str) -> Bundle:
@@ -226,15 +170,6 @@ def test_a_console_socket_that_is_not_there(box: Box) -> None:
     box.try_create(bundle, "--console-socket", "/no/such/socket").failed("no such file or directory")
 
 
-def spawn_on_terminal(box: Box, *args: str, rows: int = 24, columns: int = 80) -> tuple[int, int]:
-    """Run the runtime with a terminal of our own as its standard streams: (pid, primary)."""
-    pid, primary = pty.fork()
-    if pid == 0:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        os.execvpe(box.runtime.command[0], [*box.runtime.command, "--root", str(box.root), *args], os.environ)
-    return pid, primary
-
-
 def run_on_terminal(box: Box, bundle: Bundle, **size: int) -> tuple[int, int]:
     name = box.name()
     box.place(bundle, name)
@@ -242,9 +177,9 @@ def run_on_terminal(box: Box, bundle: Bundle, **size: int) -> tuple[int, int]:
 
 
 def test_run_relays_output_and_exit_code(box: Box) -> None:
-    pid, primary = run_on_terminal(
-        box, terminal_bundle(box, "/bin/sh", "-c", "tty; stty size; exit 9"), rows=31, columns=71
-    )
+    pause = "" if box.runtime.is_ours else "sleep 0.3; "  # runc sets the size after the start
+    bundle = terminal_bundle(box, "/bin/sh", "-c", f"{pause}tty; stty size; exit 9")
+    pid, primary = run_on_terminal(box, bundle, rows=31, columns=71)
     text = read_all(primary)
     assert wait_child(pid) == 9
     os.close(primary)
