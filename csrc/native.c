@@ -160,6 +160,13 @@ int64_t native_filesystem_magic(int fd, const char *path)
     return (int64_t)(uint32_t)status.f_type;
 }
 
+int native_bind_mount(const char *source, const char *target)
+{
+    if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
+        return -errno;
+    return mount(NULL, target, NULL, MS_PRIVATE | MS_REC, NULL) < 0 ? -errno : 0;
+}
+
 int native_detach_mount(const char *path)
 {
     return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;

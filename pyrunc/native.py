@@ -111,6 +111,11 @@ def filesystem_magic(path_or_fd: Path | int) -> int:
     return _check(lib.native_filesystem_magic(-1, os.fsencode(path_or_fd)), path_or_fd)
 
 
+def bind_mount(source: Path, target: Path) -> None:
+    """Show `source` with all that is mounted below it at `target` too, as a private mount."""
+    _check(lib.native_bind_mount(os.fsencode(source), os.fsencode(target)), target)
+
+
 def detach_mount(path: Path) -> None:
     """umount2(2) of the topmost mount at `path` with all below it; symlinks are not followed."""
     _check(lib.native_detach_mount(os.fsencode(path)), path)
