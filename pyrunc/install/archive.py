@@ -2,8 +2,8 @@
 
 Form: the interpreter's bytecode magic (4 bytes), the length of the head (4
 bytes, little endian), the head, the code objects.  The head is the marshalled
-tuple (code of `boot`, {module: (is a package, offset, length)}, {extension
-module: file}); offsets count from the end of the head.  The code is compiled
+tuple (code of `lean_os`, code of `boot`, {module: (is a package, offset,
+length)}, {extension module: file}); offsets count from the end of the head.  The code is compiled
 without docstrings, assertions and annotations.
 """
 
@@ -46,8 +46,9 @@ def build_archive(library: Path, final: str) -> bytes:
         index[name] = (is_package, offset, len(code))
         codes.append(code)
         offset += len(code)
-    boot = Path(__file__).with_name("boot.py")
-    head = marshal.dumps((marshal.loads(_compile(boot, boot.name)), index, find_extensions(library, final)))
+    own = [Path(__file__).with_name(name) for name in ("lean_os.py", "boot.py")]
+    starters = (marshal.loads(_compile(file, file.name)) for file in own)
+    head = marshal.dumps((*starters, index, find_extensions(library, final)))
     magic = importlib.util.MAGIC_NUMBER
     return magic + len(head).to_bytes(4, "little") + head + b"".join(codes)
 

@@ -42,7 +42,10 @@ with open({archive!r}, "rb") as file:
 if data[:4] != MAGIC_NUMBER:
     sys.exit("pyrunc was installed for another version of {python}: run `make install` again")
 start = 8 + int.from_bytes(data[4:8], "little")
-boot, index, extensions = loads(memoryview(data)[8:start])
+lean_os, boot, index, extensions = loads(memoryview(data)[8:start])
+names = {{"__name__": "pyrunc.install.lean_os"}}
+exec(lean_os, names)
+names["install"]()
 names = {{"__name__": "pyrunc.install.boot"}}
 exec(boot, names)
 names["install"](data, start, index, extensions, {library!r})

@@ -61,7 +61,7 @@ ALLOWED = {
     "create": CREATE,
     "start": COMMON | CGROUP | {"fcntl", "pyrunc.execute.conversation", "pyrunc.operations.start"},
     "state": COMMON | CGROUP | {"pyrunc.cli.output", "pyrunc.operations.state"},
-    "kill": COMMON | CGROUP | {"pyrunc.operations.delete", "pyrunc.operations.kill"},
+    "kill": COMMON | CGROUP | {"pyrunc.operations.kill"},
     "delete": COMMON | CGROUP | {"fcntl", "pyrunc.operations.delete"},
     "run": CREATE | {
         "pyrunc.execute.foreground", "pyrunc.operations.run", "pyrunc.operations.start", "pyrunc.operations.delete",

@@ -18,9 +18,11 @@ LAYERS: list[list[str]] = [
     ["pyrunc.plan"],
     ["pyrunc.host", "pyrunc.state", "pyrunc.cgroup"],
     ["pyrunc.execute"],
+    ["pyrunc.snapshot"],
     ["pyrunc.operations"],
     ["pyrunc.cli"],
-    ["pyrunc.api", "pyrunc.__main__"],
+    ["pyrunc.api", "pyrunc.__main__", "pyrunc.snapshot.warm"],
+    ["pyrunc.snapshot.booted"],
     ["pyrunc.install"],
 ]
 

@@ -74,11 +74,15 @@ def test_one_table_refuses_by_status(text: str) -> None:
     assert users <= REFUSALS[text]
 
 
-BEYOND_NATIVE = {"pyrunc.execute.runtime_ops": {"posix_spawnp"}}
-"""newuidmap(1): a set-user-id program from PATH, which needs nothing of what native.spawn does."""
+BEYOND_NATIVE = {
+    "pyrunc.execute.runtime_ops": {"posix_spawnp"},  # newuidmap(1): a set-user-id program from PATH
+    "pyrunc.snapshot.booted": {"execve"},  # the process becomes the ordinary launcher
+}
 
-TO_READ = {"pyrunc.operations.ps": {"subprocess"}}
-"""ps(1), whose output is read."""
+TO_READ = {
+    "pyrunc.operations.ps": {"subprocess"},  # ps(1), whose output is read
+    "pyrunc.snapshot.build": {"subprocess"},  # the interpreter that becomes the image
+}
 
 SLEEPS = {
     "pyrunc.cgroup.cgroupfs": "a v1 directory is freed a moment after its last process is listed no more",
