@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 BLOCK = 32768
+SURE = 4096  # what a pipe that poll(2) calls writable takes without blocking
 
 
 def send_descriptor(path: str, descriptor: int, payload: bytes, what: str) -> None:
@@ -114,8 +115,8 @@ class Relay:
                 self._write_container()
             if self.output_open and not self._to_us:
                 self._read_container()
-        if 1 in ready or self._to_us:
-            self._write_us()
+        if 1 in ready:
+            self._write_us(SURE)
         if 0 in ready and not self._to_container:
             self._read_us()
 
@@ -144,9 +145,9 @@ class Relay:
             self._to_us = b""
         self.output_open = bool(self._to_us)
 
-    def _write_us(self) -> None:
+    def _write_us(self, most: int = BLOCK) -> None:
         try:
-            self._to_us = self._to_us[os.write(1, self._to_us) :]
+            self._to_us = self._to_us[os.write(1, self._to_us[:most]) :]
         except BlockingIOError:
             pass
         except OSError:  # nobody reads what we print

@@ -7,7 +7,7 @@ Pure, and loaded only when something failed.  Engines parse some of these texts
 from __future__ import annotations
 
 import os
-from errno import EACCES, ECANCELED, ENOENT, ETIMEDOUT
+from errno import EACCES, ECANCELED, EINVAL, ENOENT, ETIMEDOUT
 
 from pyrunc.errors import HookError, HostError, OperationError, PyruncError
 
@@ -36,7 +36,9 @@ def explain_failure(op: Op | None, message: Message, config: Config) -> PyruncEr
     words = _WORDS.get(op.name, _plain)
     text = words(op, message, config)
     kind = HookError if op.name == "run_hook" else OperationError
-    return kind(text, step=op.name, pointer=op.pointer, errno=message.error, path=_path(op))
+    unmapped = op.name in ("set_user", "set_groups") and message.error == EINVAL
+    hint = "the user namespace has no mapping for it" if unmapped else ""
+    return kind(text, step=op.name, pointer=op.pointer, errno=message.error, path=_path(op), hint=hint)
 
 
 def explain_end(status: int, oom_kills: int, step: str) -> PyruncError:
@@ -107,6 +109,8 @@ def _step(op: Op) -> str:
     """The operation and the path it is about."""
     if op.name in ("open_tree", "open_source"):
         return f"stat {op.args[1]!s}"
+    if op.name in ("set_user", "set_groups", "set_hostname", "set_domainname"):
+        return f"{op.name.replace('_', ' ')} {':'.join(map(str, op.args))}"
     path = _path(op)
     return f"{op.name.replace('_', ' ')} {path}" if path else op.name.replace("_", " ")
 
@@ -149,6 +153,14 @@ def _capabilities(op: Op, message: Message, config: Config) -> str:
     return f"{_INIT}unable to apply caps: {_because(message)}"
 
 
+def _user(op: Op, message: Message, config: Config) -> str:
+    """An id that the user namespace does not map is invalid to the kernel."""
+    user = f"uid {op.args[0]} and gid {op.args[1]}" if op.name == "set_user" else f"groups {op.args[0]}"
+    if message.error == EINVAL:
+        return f"{_INIT}cannot set {user}: not all of them are mapped in the user namespace"
+    return f"{_INIT}cannot set {user}: {_because(message)}"
+
+
 def _hook(op: Op, message: Message, config: Config) -> str:
     parts = op.pointer.split("/")
     kind, index = (parts[2], parts[3]) if len(parts) > 3 else ("container", "0")
@@ -169,6 +181,8 @@ _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
     "change_directory": _change_directory,
     "set_capabilities": _capabilities,
     "drop_bounding": _capabilities,
+    "set_user": _user,
+    "set_groups": _user,
     "run_hook": _hook,
     "open_tree": _rootfs,
 }

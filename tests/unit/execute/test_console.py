@@ -1,0 +1,120 @@
+"""The relay between our standard streams and a pty."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pyrunc.errors import HostError
+from pyrunc.execute.console import Relay, send_console
+
+
+@contextmanager
+def piped() -> Iterator[tuple[int, int]]:
+    """(what we type into, what we see): pipes in place of our fds 0 and 1."""
+    saved = os.dup(0), os.dup(1)
+    input_read, input_write = os.pipe()
+    output_read, output_write = os.pipe()
+    os.dup2(input_read, 0)
+    os.dup2(output_write, 1)
+    os.close(input_read)
+    os.close(output_write)
+    try:
+        yield input_write, output_read
+    finally:
+        os.dup2(saved[0], 0)
+        os.dup2(saved[1], 1)
+        for fd in (*saved, output_read):
+            os.close(fd)
+
+
+def pump(relay: Relay, rounds: int = 20) -> None:
+    for _ in range(rounds):
+        poll = select.poll()
+        for fd, events in relay.interests():
+            poll.register(fd, events)
+        ready = dict(poll.poll(50))
+        if not ready:
+            return
+        relay.pump(ready)
+
+
+def test_both_directions() -> None:
+    with piped() as streams:
+        primary, replica = pty.openpty()
+        relay = Relay(primary)
+        relay.start()
+        os.write(replica, b"out\n")
+        os.write(streams[0], b"in\n")
+        pump(relay)
+        assert os.read(replica, 100) == b"in\n"
+        assert b"out\r\n" in os.read(streams[1], 100)
+        os.close(streams[0])
+        pump(relay)
+        assert not relay.input_open
+        assert os.read(replica, 100) == b""  # ^D
+        os.write(replica, b"last words\n")
+        os.close(replica)
+        relay.drain()
+        assert b"last words" in os.read(streams[1], 100)
+        assert not relay.output_open
+        relay.stop()
+        os.close(primary)
+
+
+def test_much_output_is_whole() -> None:
+    with piped() as streams:
+        primary, replica = pty.openpty()
+        os.close(streams[0])
+        relay = Relay(primary)
+        relay.start()
+        os.set_blocking(replica, False)
+        os.set_blocking(streams[1], False)
+        expected, seen, left = b"x" * 200_000, b"", b"x" * 200_000
+        for _ in range(10_000):
+            if left:
+                try:
+                    left = left[os.write(replica, left[:4096]) :]
+                except BlockingIOError:
+                    pass
+            pump(relay, 1)
+            try:
+                seen += os.read(streams[1], 65536)
+            except BlockingIOError:
+                pass
+            if len(seen) >= len(expected):
+                break
+        assert seen == expected
+        os.close(replica)
+        os.close(primary)
+
+
+def test_console_socket(tmp_path: Path) -> None:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "s"))
+    server.listen(1)
+    primary, replica = pty.openpty()
+    send_console(str(tmp_path / "s"), primary)
+    connection, _ = server.accept()
+    payload, descriptors, _, _ = socket.recv_fds(connection, 100, 4)
+    assert payload == b"/dev/ptmx"
+    assert len(descriptors) == 1
+    assert os.isatty(descriptors[0])
+    assert connection.recv(1) == b""
+    for fd in (primary, replica, descriptors[0]):
+        os.close(fd)
+    connection.close()
+    server.close()
+
+
+@pytest.mark.parametrize("name", ["missing", "x" * 200])
+def test_console_socket_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(HostError, match="cannot send the console to"):
+        send_console(str(tmp_path / name), 0)
