@@ -160,11 +160,15 @@ int64_t native_filesystem_magic(int fd, const char *path)
     return (int64_t)(uint32_t)status.f_type;
 }
 
-int native_bind_mount(const char *source, const char *target)
+int native_bind_mount(const char *source, const char *target, int readonly)
 {
     if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
         return -errno;
-    return mount(NULL, target, NULL, MS_PRIVATE | MS_REC, NULL) < 0 ? -errno : 0;
+    if (mount(NULL, target, NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+        return -errno;
+    if (!readonly)
+        return 0;
+    return mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ? -errno : 0;
 }
 
 int native_detach_mount(const char *path)

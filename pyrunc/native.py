@@ -111,9 +111,9 @@ def filesystem_magic(path_or_fd: Path | int) -> int:
     return _check(lib.native_filesystem_magic(-1, os.fsencode(path_or_fd)), path_or_fd)
 
 
-def bind_mount(source: Path, target: Path) -> None:
+def bind_mount(source: Path, target: Path, readonly: bool = False) -> None:
     """Show `source` with all that is mounted below it at `target` too, as a private mount."""
-    _check(lib.native_bind_mount(os.fsencode(source), os.fsencode(target)), target)
+    _check(lib.native_bind_mount(os.fsencode(source), os.fsencode(target), readonly), target)
 
 
 def detach_mount(path: Path) -> None:

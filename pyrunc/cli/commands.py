@@ -229,6 +229,8 @@ _ENTRIES = (
     Command("pause", ("id",), "Freeze all processes of a container."),
     Command("resume", ("id",), "Let a paused container go on."),
     Command("events", ("id",), "Print what a container uses, and its lack of memory.", rare=True, shown=True),
+    Command("checkpoint", ("id",), "Write a running container into image files (needs criu).", rare=True),
+    Command("restore", ("id",), "Let a container go on from its image files (needs criu).", rare=True),
     Command("update", ("id",), "Change the limits of a container.", rare=True),
     Command(
         "snapshot",

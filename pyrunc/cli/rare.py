@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyrunc.cli.commands import BOOL, TEXT, Flag
+from pyrunc.cli.commands import BOOL, CHOICE, LIST, TEXT, Flag
 
 _UPDATE = (
     Flag("resources", TEXT, "a JSON file with the resources object, - for standard input", "r", "FILE"),
@@ -31,4 +31,54 @@ _EVENTS = (
 
 _SNAPSHOT = (Flag("directory", TEXT, "where images are (default: /var/lib/pyrunc/snapshot)", metavar="DIR"),)
 
-FLAGS: dict[str, tuple[Flag, ...]] = {"update": _UPDATE, "events": _EVENTS, "snapshot": _SNAPSHOT}
+_IMAGES = Flag("image-path", TEXT, "directory of the image files (default: ./checkpoint)", metavar="DIR")
+_WORK = Flag("work-path", TEXT, "directory of criu's logs (default: the image path)", metavar="DIR")
+_CRIU_FLAGS = (
+    _IMAGES,
+    _WORK,
+    Flag("tcp-established", BOOL, "allow open tcp connections"),
+    Flag("ext-unix-sk", BOOL, "allow unix sockets with an end outside"),
+    Flag("shell-job", BOOL, "allow a terminal of the caller"),
+    Flag("file-locks", BOOL, "allow file locks"),
+    Flag(
+        "manage-cgroups-mode",
+        CHOICE,
+        "what is done about cgroups (default: soft)",
+        choices=("", "soft", "full", "strict", "ignore"),
+    ),
+    Flag("empty-ns", LIST, "leave out what is in this namespace (network)", metavar="NAMESPACE"),
+    Flag("auto-dedup", BOOL, "drop pages from images once they are read"),
+    Flag("lazy-pages", BOOL, "send or fetch memory pages when they are needed"),
+)
+
+_CHECKPOINT = (
+    *_CRIU_FLAGS,
+    Flag("parent-path", TEXT, "images of an earlier pre-dump, relative to the image path", metavar="DIR"),
+    Flag("leave-running", BOOL, "let the container run on"),
+    Flag("tcp-skip-in-flight", BOOL, "leave out tcp connections that are not accepted yet"),
+    Flag("link-remap", BOOL, "link files that were removed while open"),
+    Flag("status-fd", TEXT, "descriptor that gets a NUL byte when lazy pages can be fetched", metavar="N"),
+    Flag("page-server", TEXT, "send the memory pages to this server", metavar="ADDRESS:PORT"),
+    Flag("pre-dump", BOOL, "write memory only and let the container run on"),
+)
+
+_RESTORE = (
+    *_CRIU_FLAGS,
+    Flag("bundle", TEXT, "the bundle directory (default: the current one)", "b", "DIR"),
+    Flag("detach", BOOL, "return as soon as the process runs", "d"),
+    Flag("console-socket", TEXT, "unix socket that receives the terminal's descriptor", metavar="PATH"),
+    Flag("pid-file", TEXT, "write the process id to this file", metavar="FILE"),
+    Flag("no-subreaper", BOOL, "do not adopt orphans of the container"),
+    Flag("no-pivot", BOOL, "accepted for callers that pass it; a restore does not pivot"),
+    Flag("tcp-close", BOOL, "restore tcp connections closed"),
+    Flag("lsm-profile", TEXT, "profile of the security module", metavar="TYPE:NAME"),
+    Flag("lsm-mount-context", TEXT, "SELinux context of mounts that had one", metavar="CONTEXT"),
+)
+
+FLAGS: dict[str, tuple[Flag, ...]] = {
+    "update": _UPDATE,
+    "events": _EVENTS,
+    "checkpoint": _CHECKPOINT,
+    "restore": _RESTORE,
+    "snapshot": _SNAPSHOT,
+}

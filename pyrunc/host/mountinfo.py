@@ -8,11 +8,19 @@ from __future__ import annotations
 
 
 class Mount:
-    """One line: `root` within the file system, `target`, `fstype`, `options` of the superblock."""
+    """One line: `root` within the file system, `target`, `fstype`, `options` of the superblock.
 
-    __slots__ = ("fstype", "options", "root", "source", "target")
+    id: the mount's; device: the file system's, as major:minor.
+    """
 
-    def __init__(self, root: str, target: str, fstype: str, source: str, options: list[str]) -> None:
+    __slots__ = ("device", "fstype", "id", "options", "root", "source", "target")
+
+    def __init__(
+        self, root: str, target: str, fstype: str, source: str, options: list[str],
+        id: int = 0, device: str = "",
+    ) -> None:  # fmt: skip
+        self.id = id
+        self.device = device
         self.root = root
         self.target = target
         self.fstype = fstype
@@ -27,10 +35,9 @@ def parse_mountinfo(text: str) -> list[Mount]:
         left, separator, right = line.partition(" - ")
         fields, rest = left.split(" "), right.split(" ")
         if separator and len(fields) >= 6 and len(rest) >= 3:
-            source = parse_escapes(rest[1])
-            mounts.append(
-                Mount(parse_escapes(fields[3]), parse_escapes(fields[4]), rest[0], source, rest[2].split(","))
-            )
+            root, target, source = map(parse_escapes, (fields[3], fields[4], rest[1]))
+            mount = Mount(root, target, rest[0], source, rest[2].split(","), int(fields[0]), fields[2])
+            mounts.append(mount)
     return mounts
 
 

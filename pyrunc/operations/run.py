@@ -5,14 +5,16 @@ from __future__ import annotations
 from pyrunc.errors import StateError
 from pyrunc.operations.create import create_container, make_options
 from pyrunc.operations.delete import destroy
-from pyrunc.operations.start import start_container
+from pyrunc.operations.start import start_container, wait_ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyrunc.execute.creation import Creation
     from pyrunc.execute.foreground import Foreground
+    from pyrunc.execute.notify_socket import NotifySocket
     from pyrunc.operations import Context
     from pyrunc.plan.create import CreateOptions
+    from pyrunc.state.store import Entry
 
 
 def run(
@@ -38,7 +40,9 @@ def run(
     if detach:
         creation = create_container(context, options)
         creation.started().reap_first()
-        _start(context, creation)
+        notify = _start(context, creation)
+        if notify:
+            wait_ready(creation.entry, creation.record, notify)
         creation.entry.close()
         return 0
     from pyrunc.execute.foreground import Foreground
@@ -50,10 +54,10 @@ def run(
         foreground.close()
 
 
-def _start(context: Context, creation: Creation) -> None:
+def _start(context: Context, creation: Creation) -> NotifySocket | None:
     """Start what was just created; destroy it if that fails."""
     try:
-        start_container(context.log, creation.entry, creation.record)
+        return start_container(context.log, creation.entry, creation.record)
     except BaseException:
         creation.undo()
         creation.entry.close()
@@ -65,7 +69,11 @@ def _run_foreground(context: Context, options: CreateOptions, foreground: Foregr
     init = creation.started()
     foreground.begin(init.pid, init.pidfd, creation.console)
     _start(context, creation)
-    entry = creation.entry
+    return wait_and_destroy(context, creation.entry, foreground, keep)
+
+
+def wait_and_destroy(context: Context, entry: Entry, foreground: Foreground, keep: bool = False) -> int:
+    """The exit status of the program of a locked entry; nobody is locked out while it runs."""
     entry.unlock()
     status = foreground.wait()
     if not keep:

@@ -1,0 +1,120 @@
+"""What of a container lies outside of it, so that CRIU must be told: mounts, files, namespaces.
+
+A checkpoint names these things, a restore says what stands for them now.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyrunc.host.mountinfo import parse_mountinfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from pyrunc.host.mountinfo import Mount
+
+MOUNTS = "external-mounts.json"
+DESCRIPTORS = "descriptors.json"
+CGROUP_MOUNT = "/sys/fs/cgroup"
+NAMESPACES = {"network": ("net", "extRootNetNS"), "pid": ("pid", "extRootPidNS")}
+"""Namespaces of others that a container may have joined: name in /proc/PID/ns and CRIU's key."""
+
+
+def is_bind(mount: Mapping[str, Any]) -> bool:
+    """Whether an entry of `mounts` shows something of the host."""
+    options = mount.get("options") or ()
+    return mount.get("type") == "bind" or "bind" in options or "rbind" in options
+
+
+def outside_mounts(text: str, config: Mapping[str, Any]) -> list[str]:
+    """The mount points, of a container's /proc/PID/mountinfo, that show something of the host.
+
+    Those are the binds of the configuration, and every mount of a file system
+    whose own root is nowhere in the container.
+    """
+    mounts = [mount for mount in parse_mountinfo(text) if mount.target != "/"]
+    binds = {os.path.normpath(mount["destination"]) for mount in config.get("mounts") or [] if is_bind(mount)}
+    whole = {mount.device for mount in mounts if mount.root == "/" and mount.target not in binds}
+    found = [mount.target for mount in mounts if mount.target in binds or mount.device not in whole]
+    return list(dict.fromkeys(found))
+
+
+def map_mounts(
+    targets: list[str], config: Mapping[str, Any], bundle: str, cgroups: Mapping[str, str]
+) -> dict[str, str]:
+    """Mount point to the host's path that a restore shows there.
+
+    targets: what the checkpoint named.  cgroups: controller to directory of the
+    new container.  What nobody knows better is where it was.
+    """
+    binds = {}
+    for mount in config.get("mounts") or []:
+        if is_bind(mount):
+            source = os.path.normpath(os.path.join(bundle, mount["source"]))
+            binds[os.path.normpath(mount["destination"])] = source
+    result = dict(binds)
+    for target in targets:
+        result.setdefault(target, _now_at(target, binds, cgroups))
+    return result
+
+
+def _now_at(target: str, binds: Mapping[str, str], cgroups: Mapping[str, str]) -> str:
+    directory, _, name = target.rpartition("/")
+    if directory == CGROUP_MOUNT:
+        for controller, path in cgroups.items():
+            if name in (controller, controller.removeprefix("name=")):
+                return path
+    below = max((bind for bind in binds if target.startswith(bind + "/")), key=len, default="")
+    return binds[below] + target[len(below) :] if below else target
+
+
+def outside_files(pid: int) -> list[str]:
+    """What descriptors 0, 1 and 2 of a process are: `pipe:[N]` and the like, or `file[MOUNT:INODE]`.
+
+    A regular or device file of a mount that is not the container's gets the
+    second form: CRIU's name for what it may not dump.
+    """
+    mounts = {mount.id for mount in _read_mounts(pid)}
+    found = []
+    for number in range(3):
+        try:
+            path = os.readlink(f"/proc/{pid}/fd/{number}")
+            inode = os.stat(f"/proc/{pid}/fd/{number}").st_ino
+            with open(f"/proc/{pid}/fdinfo/{number}", encoding="ascii") as info:
+                ids = [int(line.split()[1]) for line in info if line.startswith("mnt_id:")]
+        except OSError:
+            found.append("")
+            continue
+        if path.startswith("/") and ids and ids[0] not in mounts:
+            path = f"file[{ids[0]:x}:{inode:x}]"
+        found.append(path)
+    return found
+
+
+def _read_mounts(pid: int) -> list[Mount]:
+    return parse_mountinfo(read_mountinfo(pid))
+
+
+def read_mountinfo(pid: int) -> str:
+    """The text of /proc/PID/mountinfo."""
+    with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
+
+
+def joined_namespaces(config: Mapping[str, Any]) -> dict[str, str]:
+    """Namespace type to path, of those that the container joined and CRIU can leave alone."""
+    linux = config.get("linux") or {}
+    return {
+        entry["type"]: entry["path"]
+        for entry in linux.get("namespaces") or []
+        if entry.get("path") and entry["type"] in NAMESPACES
+    }
+
+
+def name_namespace(pid: int, kind: str) -> str:
+    """CRIU's name for a namespace of a process that it shall not dump."""
+    file, key = NAMESPACES[kind]
+    return f"{file}[{os.stat(f'/proc/{pid}/ns/{file}').st_ino}]:{key}"

@@ -1,0 +1,229 @@
+"""The runtime's half of a restore: a create with CRIU in place of pyrunc-init."""
+
+from __future__ import annotations
+
+import os
+from errno import EEXIST, ELOOP, ENOENT
+
+from pyrunc import native
+from pyrunc.cores import parse_json
+from pyrunc.errors import HostError, OperationError
+from pyrunc.execute import outside
+from pyrunc.execute.creation import Creation
+from pyrunc.execute.criu import FIRST_EXTRA, Criu, config_file, read_text
+from pyrunc.execute.criu_messages import RESTORE, Message, encode_request
+from pyrunc.execute.process import oci_state, read_start_time, reap, send_signal, wait_gone
+from pyrunc.host.facts import parse_own_cgroups
+from pyrunc.state.lifecycle import CREATED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyrunc.execute.criu_messages import Response
+
+LOG = "restore.log"
+LOG_LEVEL = 4
+ROOT = "criu-root"
+SIGKILL = 9
+_BEFORE = ("make_cgroup", "write_cgroup", "own_cgroup", "attach_device_program")
+
+
+class Restored:
+    """The container's init, a child of ours; what `Creation` asks of an Init that already runs."""
+
+    __slots__ = ("first_pid", "pid", "pidfd", "start_time")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = self.first_pid = pid
+        self.pidfd = os.pidfd_open(pid)
+        self.start_time = read_start_time(pid)
+
+    def reap_first(self) -> None:
+        """There is no other stage."""
+
+    def kill(self) -> None:
+        """End it for good."""
+        send_signal(self.pidfd, SIGKILL)
+        if not wait_gone(self.pidfd):
+            raise OperationError(f"process {self.pid} does not die", step="kill")
+        reap(self.pid)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.pidfd)
+
+
+class Restoration(Creation):
+    """One restore under way: `restore` instead of `run`, `undo` after a failure as for a create."""
+
+    def restore(self, images: str, work: str, asked: dict[str, Any], pid_file: str) -> None:
+        """Bring the container back from `images`; it runs then.  asked: further options for CRIU."""
+        for warning in self.plan.warnings:
+            self.log.warning(warning)
+        start = next(number for number, op in enumerate(self.plan.runtime) if op.name == "start_init")
+        self.write_record("creating")
+        self._run_cgroup_ops(self.plan.runtime[:start])
+        prepare_mount_points(self.record.rootfs, self.config.get("mounts") or [])
+        root = f"{self.entry.dir}/{ROOT}"
+        os.mkdir(root, 0o700)
+        try:
+            # CRIU wants a mount point; the container's root gets its attributes
+            native.bind_mount(self.record.rootfs, root, bool(self.config["root"].get("readonly")))
+            self._run_criu(images, work, root, asked)
+        finally:
+            native.detach_mount(root)
+            os.rmdir(root)
+        self._run_cgroup_ops(self.plan.runtime[start:])
+        self.write_record("created")
+        if pid_file:
+            self.write_pid_file(pid_file)
+
+    def _run_cgroup_ops(self, ops: list[Any]) -> None:
+        for op in ops:
+            if op.name not in _BEFORE:
+                continue
+            try:
+                getattr(self, op.name)(*op.args)
+            except OSError as error:
+                from pyrunc.execute.wording import explain_runtime
+
+                raise explain_runtime(op, error) from error
+
+    def _run_criu(self, images: str, work: str, root: str, asked: dict[str, Any]) -> None:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        opened = [os.open(path, flags) for path in (images, work)]
+        extra = [0, 1, 2]
+        inherited = self._name_files(images)
+        for kind, path in outside.joined_namespaces(self.config).items():
+            inherited.append((outside.NAMESPACES[kind][1], FIRST_EXTRA + len(extra)))
+            opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            extra.append(opened[-1])
+        options = self._options(images, root) | asked
+        options |= {
+            "images_dir_fd": opened[0],
+            "work_dir_fd": opened[1],
+            "inherit_fd": [Message([(1, key), (2, fd)]) for key, fd in inherited],
+        }
+        try:
+            criu = Criu(extra, cgroup_fd=self.cgroup_descriptor())
+            if self.cgroup is not None:
+                self.cgroup.join(criu.pid)
+            options["cg_root"] = cgroup_roots(read_text(f"/proc/{criu.pid}/cgroup"))
+            answer = criu.ask(encode_request(RESTORE, options), "restore", self.notified, f"{work}/{LOG}")
+            criu.end()
+        finally:
+            for fd in opened:
+                os.close(fd)
+        if self.init is None:
+            self._adopt(answer.pid)
+
+    def _name_files(self, images: str) -> list[tuple[str, int]]:
+        """CRIU's name of what descriptors 0, 1 and 2 were, and its number of ours."""
+        try:
+            with open(f"{images}/{outside.DESCRIPTORS}", "rb") as file:
+                names = parse_json(file.read())
+        except FileNotFoundError:
+            names = []
+        known = ("pipe:", "file[", "socket:")
+        return [
+            (name, FIRST_EXTRA + number) for number, name in enumerate(names[:3]) if name.startswith(known)
+        ]
+
+    def _options(self, images: str, root: str) -> dict[str, Any]:
+        try:
+            with open(f"{images}/{outside.MOUNTS}", "rb") as file:
+                targets = parse_json(file.read())
+        except FileNotFoundError:
+            targets = []
+        cgroups = self.record.cgroup.get("paths", {})
+        mounts = outside.map_mounts(targets, self.config, self.record.bundle, cgroups)
+        return {
+            "log_level": LOG_LEVEL, "log_file": LOG, "root": root, "manage_cgroups": True,
+            "rst_sibling": True, "notify_scripts": True, "evasive_devices": True, "orphan_pts_master": True,
+            "config_file": config_file(self.record.annotations),
+            "ext_mnt": [Message([(1, target), (2, path)]) for target, path in mounts.items()],
+        }  # fmt: skip
+
+    def notified(self, news: Response, descriptors: list[int]) -> None:
+        """Hooks once the namespaces are there; the terminal's other end; the init's pid."""
+        if news.script == "setup-namespaces":
+            self._run_hooks(news.pid)
+        elif news.script == "orphan-pts-master" and descriptors:
+            self._take_terminal(descriptors.pop(0))
+        elif news.script == "post-restore":
+            self._adopt(news.pid)
+        for fd in descriptors:
+            os.close(fd)
+
+    def _adopt(self, pid: int) -> None:
+        if self.init is None:
+            self.init = Restored(pid)  # type: ignore[assignment]
+
+    def _take_terminal(self, primary: int) -> None:
+        if not self.console_socket:
+            self.console = primary
+            return
+        from pyrunc.execute.console import send_console
+
+        try:
+            send_console(self.console_socket, primary)
+        finally:
+            os.close(primary)
+
+    def _run_hooks(self, pid: int) -> None:
+        from pyrunc.execute.hooks import run_all
+
+        hooks: dict[str, Any] = dict(self.config.get("hooks") or {})
+        for kind in ("prestart", "createRuntime"):
+            if hooks.get(kind):
+                self._hooks_began = True
+                run_all(kind, hooks[kind], oci_state(self.record, CREATED, pid), self.record.bundle)
+
+
+def cgroup_roots(text: str) -> list[Message]:
+    """Where CRIU shall put what was below the old container's cgroups, by /proc/PID/cgroup of itself."""
+    own: dict[str, str] = {}
+    for controller, path in parse_own_cgroups(text).items():
+        own[controller] = path
+    return [Message([(1, controller), (2, path)]) for controller, path in own.items()]
+
+
+def prepare_mount_points(rootfs: str, mounts: list[Any]) -> None:
+    """Make the mount points that a fresh root lacks; what lies in another mount comes with the images."""
+    try:
+        root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise HostError(f"cannot open the root {rootfs}", path=rootfs, pointer="/root/path") from error
+    targets: list[str] = []
+    try:
+        for mount in mounts:
+            target = os.path.normpath(mount["destination"])
+            if not any(target.startswith(other + "/") for other in targets) and target != "/":
+                file = outside.is_bind(mount) and not os.path.isdir(mount.get("source") or "/")
+                _make_beneath(root, target.strip("/"), file)
+            targets.append(target)
+    finally:
+        os.close(root)
+
+
+def _make_beneath(root: int, path: str, file: bool) -> None:
+    """Make a directory, or a file, and the directories above it, following no symlinks."""
+    directory = os.dup(root)
+    try:
+        *above, name = path.split("/")
+        for part in [*above, *([] if file else [name])]:
+            try:
+                os.mkdir(part, 0o755, dir_fd=directory)
+            except FileExistsError:
+                pass
+            inner = native.open_beneath(directory, part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            os.close(directory)
+            directory = inner
+        if file:
+            os.close(native.open_beneath(directory, name, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    except OSError as error:
+        if error.errno not in (EEXIST, ELOOP, ENOENT):  # a symlink: CRIU resolves it in the root itself
+            raise
+    finally:
+        os.close(directory)
