@@ -14,7 +14,7 @@
 #include "dump.h"
 
 #define PREFAULT_ROOM 65536UL
-#define SHORT_HOLE 4 /* pages of zeros that are not worth a mapping of their own */
+#define SHORT_HOLE 64 /* pages of zeros that are not worth a mapping of their own */
 #define TID_ADDRESS 40 /* PR_GET_TID_ADDRESS */
 
 extern void *__curbrk __attribute__((weak));

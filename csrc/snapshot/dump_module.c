@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "dump.h"
+#include "fill.h"
 
 #define STACK_SIZE (8UL << 20)
 #define GUARD_SIZE 65536UL
@@ -70,6 +71,7 @@ static PyObject *dump(PyObject *module, PyObject *arguments)
         return NULL;
     }
     request.files_size = (uint64_t)size;
+    fill_holes();
     request.file_count = count;
     result = take_dump(&request);
     if (result < 0 && result > -4096) {

@@ -20,6 +20,7 @@ _ENTRY = "from pyrunc.cli.main import entry"
 _ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 _TIMEOUT = 60.0
 _BOOT = """\
+import os  # the whole of it, before a launcher can choose less
 import sys
 script, image, scratch, started = sys.argv[1:]
 with open(script) as file:

@@ -21,14 +21,35 @@ class ChangedError(Exception):
     """A file that the image depends on changed while it was made."""
 
 
+_CODE = (".py", ".so")
+
+
 def own_files(package: str) -> list[str]:
-    """Every file and directory of pyrunc itself, with the archive beside it."""
-    found = [package]
+    """Every file of pyrunc that its code may come from.
+
+    Where an archive serves the modules, it is the source of all that it holds.
+    """
+    library = os.path.dirname(package)
+    archive = os.path.join(library, "pyrunc.modules")
+    served = _served() if os.path.exists(archive) else set()
+    found = [archive] if served else []
     for directory, names, files in os.walk(package):
         names[:] = [name for name in names if not name.startswith((".", "__pycache__"))]
-        found += [os.path.join(directory, name) for name in files if not name.startswith(".")]
-    archive = os.path.join(os.path.dirname(package), "pyrunc.modules")
-    return found + ([archive] if os.path.exists(archive) else [])
+        found.append(directory)
+        for name in files:
+            path = os.path.join(directory, name)
+            module = os.path.relpath(path, library).removesuffix(".py").replace("/", ".")
+            if name.endswith(_CODE) and module.removesuffix(".__init__") not in served:
+                found.append(path)
+    return found
+
+
+def _served() -> set[str]:
+    """Modules that the archive serves (see `pyrunc.install.boot`)."""
+    for finder in sys.meta_path:
+        if type(finder).__name__ == "ArchiveFinder":
+            return set(finder._index)  # type: ignore[attr-defined]
+    return set()
 
 
 def imported_places() -> list[str]:
