@@ -402,6 +402,12 @@ def peer_differs(box: Box, **reasons: str) -> None:
         pytest.xfail(f"{box.runtime.name}: {reasons[box.runtime.name]}")
 
 
+def only_ours(box: Box, why: str) -> None:
+    """Skip on peers what is a promise of pyrunc alone."""
+    if not box.runtime.is_ours:
+        pytest.skip(f"needs pyrunc: {why}")
+
+
 def wait_until(condition: Any, seconds: float = DEADLINE, what: str = "the condition") -> None:
     """Ask until it is true; for what has no descriptor to wait on."""
     deadline = time.monotonic() + seconds

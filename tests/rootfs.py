@@ -126,7 +126,7 @@ def copy_root(source: Path, target: Path) -> None:
 
 def debian_root() -> Path:
     """A minimal Debian with python3, made once with mmdebstrap or debootstrap from the host's own sources."""
-    target = cache_directory() / "debian-1"
+    target = cache_directory() / "debian-2"
     if target.exists():
         return target
     mm, deb = shutil.which("mmdebstrap"), shutil.which("debootstrap")
@@ -139,13 +139,13 @@ def debian_root() -> Path:
                     mm,
                     "--quiet",
                     "--variant=apt",
-                    "--include=python3-minimal",
+                    "--include=python3",
                     _suite(),
                     str(scratch),
                     *_sources(),
                 ]
                 if mm
-                else [str(deb), "--variant=minbase", "--include=python3-minimal", _suite(), str(scratch)]
+                else [str(deb), "--variant=minbase", "--include=python3", _suite(), str(scratch)]
             )
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)

@@ -1,0 +1,94 @@
+"""Many containers: in a row and eight at a time, time stays flat, nothing is left."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.harness import Box, Bundle, only_ours
+
+ROW = int(os.environ.get("PYRUNC_TEST_MANY", "200"))
+SIDE_BY_SIDE = 8
+
+
+def small(box: Box) -> Bundle:
+    """No network namespace: the kernel tears those down slowly, which is not ours to measure."""
+    bundle = box.bundle("/bin/true").without_namespace("network")
+    bundle.mount("/sys", "bind", "/sys", "rbind", "ro")
+    return bundle
+
+
+def cycle(box: Box, bundle: Bundle, name: str) -> float:
+    """create, start, list, delete --force; seconds."""
+    before = time.monotonic()
+    for command in (
+        ("create", "--bundle", str(bundle.directory), name),
+        ("start", name),
+        ("delete", "--force", name),
+    ):
+        box.popen(*command, log=False, stdout=subprocess.DEVNULL).wait(30)
+    return time.monotonic() - before
+
+
+def test_in_a_row(box: Box) -> None:
+    bundle = small(box)
+    bundle.linux["cgroupsPath"] = ""
+    times = []
+    for _ in range(ROW):
+        name = box.name()
+        bundle.linux["cgroupsPath"] = f"/pyrunc-test-{os.getpid()}/{name}"
+        bundle.write()
+        times.append(cycle(box, bundle, name))
+    left = [path for path in box.root.iterdir() if path.is_dir()] if box.root.exists() else []
+    assert left == []
+    quarter = len(times) // 4
+    assert statistics.median(times[-quarter:]) < 2 * statistics.median(times[:quarter]) + 0.01
+
+
+def test_side_by_side(box: Box) -> None:
+    bundles = [small(box) for _ in range(SIDE_BY_SIDE)]
+
+    def work(index: int) -> int:
+        bundle, failed = bundles[index], 0
+        for number in range(ROW // SIDE_BY_SIDE // 2):
+            name = f"{names[index]}-{number}"
+            bundle.linux["cgroupsPath"] = f"/pyrunc-test-{os.getpid()}/{name}"
+            bundle.write()
+            for command in (("create", "--bundle", str(bundle.directory), name), ("start", name)):
+                failed += box.popen(*command, log=False, stdout=subprocess.DEVNULL).wait(60) != 0
+            failed += box.popen("delete", "--force", name, log=False).wait(60) != 0
+        return failed
+
+    names = [box.name() for _ in range(SIDE_BY_SIDE)]
+    box.names += [f"{name}-{number}" for name in names for number in range(ROW)]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        assert list(pool.map(work, range(SIDE_BY_SIDE))) == [0] * SIDE_BY_SIDE
+    box.names = names
+    assert [path for path in box.root.iterdir() if path.is_dir()] == []
+
+
+def test_list_with_many_alive(box: Box) -> None:
+    bundle = small(box)
+    names = []
+    for _ in range(30):
+        name = box.name()
+        names.append(name)
+        box.place(bundle, name)
+        box.call("create", "--bundle", str(bundle.directory), name, stdout=subprocess.DEVNULL).ok()
+        bundle.linux["cgroupsPath"] = ""
+    rows = box.call("list", "--format", "json").ok().json()
+    assert sorted(row["id"] for row in rows) == sorted(names)
+    assert {row["status"] for row in rows} == {"created"}
+    assert len({row["pid"] for row in rows}) == 30
+
+
+def test_records_are_private(box: Box) -> None:
+    container = box.create(small(box))
+    only_ours(box, "others open theirs to readers")
+    assert (box.root / container.id).stat().st_mode & 0o777 == 0o700
+    for path in (box.root / container.id).rglob("*"):
+        assert Path(path).stat().st_mode & 0o022 == 0
