@@ -20,16 +20,23 @@
 #define CLONE_PIDFD 0x1000
 #endif
 
-enum { STATE_SIZE = 65536, STATUS_FD = 3 };
+enum { STATUS_FD = 3, PIECES = 3 };
 
-static char state[STATE_SIZE];
+#define MARK "@PID@"
+
+/* Text that is left to write. */
+struct piece {
+    const char *text;
+    size_t left;
+};
 
 struct hook {
     pid_t pid;
     int pidfd;
-    int input;        /* writing end of its stdin, -1 once all is written */
-    const char *text; /* what is left to write */
-    size_t left;
+    int input; /* writing end of its stdin, -1 once all is written */
+    struct piece pieces[PIECES];
+    unsigned piece; /* the one that is being written */
+    char digits[12];
     int64_t deadline; /* ms of CLOCK_MONOTONIC; 0 = none */
 };
 
@@ -41,27 +48,22 @@ static int64_t now(void)
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Copies the state, with our pid for every @PID@; its length, or -E2BIG. */
-static int fill_state(const char *text)
+/* The state in three pieces, the second our pid in the place of the first @PID@:
+ * what comes after that may be the user's text. */
+static void cut_state(struct hook *hook, const char *text)
 {
-    char digits[12];
-    size_t used = 0, count = 0;
+    const char *mark = strstr(text, MARK);
+    char *digit = hook->digits + sizeof hook->digits;
     pid_t pid = getpid();
 
+    hook->pieces[0] = (struct piece){text, mark ? (size_t)(mark - text) : strlen(text)};
+    if (!mark)
+        return;
     do
-        digits[count++] = (char)('0' + pid % 10);
+        *--digit = (char)('0' + pid % 10);
     while ((pid /= 10) > 0);
-    while (*text) {
-        int here = strncmp(text, "@PID@", 5) == 0;
-        if (used + sizeof digits > sizeof state)
-            return -E2BIG;
-        for (size_t i = count; here && i > 0; i--)
-            state[used++] = digits[i - 1];
-        if (!here)
-            state[used++] = *text;
-        text += here ? 5 : 1;
-    }
-    return (int)used;
+    hook->pieces[1] = (struct piece){digit, (size_t)(hook->digits + sizeof hook->digits - digit)};
+    hook->pieces[2] = (struct piece){mark + sizeof MARK - 1, strlen(mark + sizeof MARK - 1)};
 }
 
 /* The child: stdin is the state, stdout and stderr are the container's, nothing else is open. */
@@ -113,15 +115,18 @@ static int start(struct hook *hook, int input, const char *path, char **args, ch
 /* Gives the hook more of the state; a hook that does not want it (EPIPE) is fine. */
 static void feed(struct hook *hook)
 {
-    ssize_t written = write(hook->input, hook->text, hook->left);
+    struct piece *piece = &hook->pieces[hook->piece];
+    ssize_t written = write(hook->input, piece->text, piece->left);
 
     if (written < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (written > 0) {
-        hook->text += written;
-        hook->left -= (size_t)written;
+        piece->text += written;
+        piece->left -= (size_t)written;
     }
-    if (written < 0 || hook->left == 0) {
+    while (hook->piece < PIECES && hook->pieces[hook->piece].left == 0)
+        hook->piece++;
+    if (written < 0 || hook->piece == PIECES) {
         close(hook->input);
         hook->input = -1;
     }
@@ -189,13 +194,11 @@ static int run(struct context *context, struct hook *hook, const struct op *op)
 int op_run_hook(struct context *context, const struct op *op)
 {
     int64_t timeout = arg_int(op, 3);
-    struct hook hook = {.pidfd = -1, .input = -1, .text = state};
+    struct hook hook = {.pidfd = -1, .input = -1};
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-    int length = fill_state(arg_str(op, 4)), error;
+    int error;
 
-    if (length < 0)
-        return length;
-    hook.left = (size_t)length;
+    cut_state(&hook, arg_str(op, 4));
     hook.deadline = timeout > 0 ? now() + timeout : 0;
     sigaction(SIGPIPE, &ignore, &before);
     error = run(context, &hook, op);

@@ -486,7 +486,7 @@ def find_executable(name: str, path: str) -> Op:
 def run_hook(path: str, args: list[str], env: list[str], timeout: int, state: str) -> Op:
     """Run one hook in the current namespaces, by path of the current root.
 
-    `state` is the state JSON with ``@PID@`` where getpid() goes; it is the hook's
+    `state` is the state JSON, its first ``@PID@`` where getpid() goes; it is the hook's
     stdin, EPIPE is ignored.  timeout: milliseconds, 0 = none; at its end the
     hook is killed and reaped.  Fails with ECANCELED (detail: how it ended) or
     ETIMEDOUT.
