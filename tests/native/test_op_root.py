@@ -71,7 +71,7 @@ from pyrunc.plan import ops
 from tests.native.init_process import MS_PRIVATE, MS_REC, Slot, looking_at
 mountinfo = open("/proc/self/mountinfo")
 plan = [ops.set_propagation(MS_PRIVATE | MS_REC), ops.open_tree(Slot("root"), sys.argv[1], 1)]
-plan += [ops.attach_root(Slot("root")), ops.move_root(), ops.signal("look"), ops.wait("end")]
+plan += [ops.attach_root_at(Slot("root"), "/"), ops.move_root(), ops.signal("look"), ops.wait("end")]
 with looking_at(plan):
     print(mountinfo.read())
 """
