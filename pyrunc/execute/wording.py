@@ -36,9 +36,7 @@ def explain_failure(op: Op | None, message: Message, config: Config) -> PyruncEr
     words = _WORDS.get(op.name, _plain)
     text = words(op, message, config)
     kind = HookError if op.name == "run_hook" else OperationError
-    unmapped = op.name in ("set_user", "set_groups") and message.error == EINVAL
-    hint = "the user namespace has no mapping for it" if unmapped else ""
-    return kind(text, step=op.name, pointer=op.pointer, errno=message.error, path=_path(op), hint=hint)
+    return kind(text, step=op.name, pointer=op.pointer, errno=message.error, path=_path(op))
 
 
 def explain_end(status: int, oom_kills: int, step: str) -> PyruncError:
@@ -109,7 +107,7 @@ def _step(op: Op) -> str:
     """The operation and the path it is about."""
     if op.name in ("open_tree", "open_source"):
         return f"stat {op.args[1]!s}"
-    if op.name in ("set_user", "set_groups", "set_hostname", "set_domainname"):
+    if op.name in ("set_hostname", "set_domainname"):
         return f"{op.name.replace('_', ' ')} {':'.join(map(str, op.args))}"
     path = _path(op)
     return f"{op.name.replace('_', ' ')} {path}" if path else op.name.replace("_", " ")
@@ -155,7 +153,7 @@ def _capabilities(op: Op, message: Message, config: Config) -> str:
 
 def _user(op: Op, message: Message, config: Config) -> str:
     """An id that the user namespace does not map is invalid to the kernel."""
-    user = f"uid {op.args[0]} and gid {op.args[1]}" if op.name == "set_user" else f"groups {op.args[0]}"
+    user = f"uid {op.args[0]!s} and gid {op.args[1]!s}" if op.name == "set_user" else f"groups {op.args[0]!s}"
     if message.error == EINVAL:
         return f"{_INIT}cannot set {user}: not all of them are mapped in the user namespace"
     return f"{_INIT}cannot set {user}: {_because(message)}"
@@ -165,7 +163,7 @@ def _hook(op: Op, message: Message, config: Config) -> str:
     parts = op.pointer.split("/")
     kind, index = (parts[2], parts[3]) if len(parts) > 3 else ("container", "0")
     ended = message.text and message.error in (ECANCELED, ETIMEDOUT)
-    why = message.text if ended else f"{op.args[0]!s}: {_because(message)}"
+    why = message.text if ended else f"{_path(op)}: {_because(message)}"
     return f"{_INIT}error running {kind} hook #{index}: {why}"
 
 

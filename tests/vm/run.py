@@ -26,6 +26,7 @@ LIMIT = 900
 
 SESSIONS: dict[str, tuple[list[str], list[str]]] = {
     "cgroup-v2": ([], ["tests/vm/test_cgroup_v2.py", "tests/integration/test_cgroup_limits.py"]),
+    "rootless": (["-u"], ["tests/vm/test_rootless.py", "tests/integration/test_rootless.py"]),
 }
 """Name → options of run-in-vm.sh, what pytest runs."""
 
