@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.execute.console import Relay
+    from pyrunc.execute.notify_socket import NotifySocket
 
 _OURS = (
     signals.SIGKILL, signals.SIGSTOP, signals.SIGURG, signals.SIGPIPE,
@@ -38,6 +39,7 @@ class Foreground:
         self._pid = 0
         self._pidfd = -1
         self._status: int | None = None
+        self.notify: NotifySocket | None = None
         self._before: list[tuple[int, Any]] = []
         if subreaper:
             native.set_child_subreaper()
@@ -67,11 +69,15 @@ class Foreground:
             poll.register(self._pidfd, select.POLLIN)
             for fd, events in self._relay.interests() if self._relay else ():
                 poll.register(fd, events)
+            if self.notify:
+                poll.register(self.notify.fileno(), select.POLLIN)
             ready = dict(poll.poll())
             if self._wake in ready:
                 self._handle_signals()
             if self._relay:
                 self._relay.pump(ready)
+            if self.notify and self.notify.fileno() in ready and self.notify.take(0):
+                self.close_notify()
             if self._pidfd in ready:
                 self._reap()
         if self._relay:
@@ -82,12 +88,19 @@ class Foreground:
         """Restore the terminal and the signals."""
         if self._relay:
             self._relay.stop()
+        self.close_notify()
         signals.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before:
             if handler is not None:
                 signals.signal(number, handler)
         os.close(self._wake)
         os.close(self._wake_end)
+
+    def close_notify(self) -> None:
+        """The container is ready, or gone."""
+        if self.notify:
+            self.notify.close()
+            self.notify = None
 
     def _handle_signals(self) -> None:
         try:

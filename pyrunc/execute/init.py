@@ -22,7 +22,7 @@ from pyrunc.execute.conversation import (
     parse_message,
     render_message,
 )
-from pyrunc.execute.process import read_stat, reap, send_signal, wait_gone
+from pyrunc.execute.process import read_stat, reap, send_signal, wait_gone, was_executed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,13 +100,9 @@ class Init:
             self._step()
 
     def wait_exec(self) -> None:
-        """Wait until the program was executed; InitEnded if the process ended before.
-
-        A dead process that was not reaped still has its name, which execve changes.
-        """
+        """Wait until the program was executed; InitEnded if the process ended before."""
         self.wait_end()
-        name, state, _ = read_stat(self.pid)
-        if state in (b"Z", b"X") and name == self.name:
+        if not was_executed(self.pid, self.pidfd, self.name):
             raise InitEnded(self._reap_end())
 
     def poll_message(self) -> bool:

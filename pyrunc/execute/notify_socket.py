@@ -41,6 +41,17 @@ class NotifySocket:
         self._socket.bind(path)
         os.chmod(SOCKET, 0o777, dir_fd=self._directory)
 
+    def fileno(self) -> int:
+        """The descriptor to poll before `take`."""
+        return self._socket.fileno()
+
+    def take(self, pid: int) -> bool:
+        """Receive one message; True if it said READY=1, which was passed on; pid: for MAINPID, 0 = none."""
+        if b"READY=1" not in self._socket.recv(SIZE).split(b"\n"):
+            return False
+        self._announce(pid)
+        return True
+
     def relay(self, pid: int, pidfd: int) -> None:
         """Wait until the container says READY=1 and pass it on; its end ends the wait."""
         poll = select.poll()
@@ -49,9 +60,7 @@ class NotifySocket:
         while True:
             ready = [fd for fd, _ in poll.poll()]
             if self._socket.fileno() in ready:
-                lines = self._socket.recv(SIZE).split(b"\n")
-                if b"READY=1" in lines:
-                    self._announce(pid)
+                if self.take(pid):
                     return
             elif pidfd in ready:
                 return
@@ -65,7 +74,7 @@ class NotifySocket:
         connection = unix_socket(datagram=True)
         try:
             connection.connect("\0" + self._target[1:] if self._target.startswith("@") else self._target)
-            connection.send(b"READY=1\nMAINPID=%d" % pid)
+            connection.send(b"READY=1\nMAINPID=%d" % pid if pid else b"READY=1")
             _barrier(connection)
         finally:
             connection.close()

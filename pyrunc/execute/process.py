@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyrunc.state.record import Record
     from pyrunc.state.store import Entry
 
+MOMENTS = 1000  # ms
 LONGEST_POLL = 2_000_000_000  # ms
 DEADLINE = 10.0
 """Seconds that a killed process gets to vanish."""
@@ -45,6 +46,24 @@ def read_start_time(pid: int) -> int:
     """The start time of a living process; 0 if there is none."""
     _, state, start_time = read_stat(pid)
     return 0 if state in (b"Z", b"X") else start_time
+
+
+def was_executed(pid: int, pidfd: int, before: bytes) -> bool:
+    """Whether a process that closed its end became another program; False if it ended instead.
+
+    before: its name until then, which execve(2) changes a moment after it
+    closes descriptors, and which a dead process keeps until it is reaped.
+    """
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    for _ in range(MOMENTS):
+        name, state, _ = read_stat(pid)
+        if name != before:
+            return True
+        if state == b"Z":
+            return False
+        poll.poll(1)
+    return True
 
 
 def open_pidfd(pid: int, start_time: int) -> int:

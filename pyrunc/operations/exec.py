@@ -67,11 +67,6 @@ def exec(
     options = _make_options(config, preserve_fds, [console_socket, pidfd_socket, pid_file])
     options.detach, options.ignore_paused, options.cgroup = detach, ignore_paused, list(cgroup)
     check_terminal(config, detach, console_socket)
-    if config["process"].get("terminal") and not console_socket:
-        from pyrunc.execute.console import terminal_size
-
-        if size := terminal_size():  # the program may ask for it before we relay
-            config["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
     return _run(context, config, record, options)
 
 
@@ -85,6 +80,11 @@ def _make_options(config: Config, preserve_fds: int, paths: list[str]) -> ExecOp
 
 
 def _run(context: Context, config: Config, record: Record, options: ExecOptions) -> int:
+    if config["process"].get("terminal") and not options.console_socket:
+        from pyrunc.execute.console import terminal_size
+
+        if size := terminal_size():  # the program may ask for it before we relay
+            config["process"]["consoleSize"] = {"height": size[0], "width": size[1]}
     warnings: list[str] = []
     options.seccomp_program = compile_seccomp(config, warnings)
     plan = plan_exec(config["process"], record, probe_facts(config, cgroups=False), options)

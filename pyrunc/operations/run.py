@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyrunc.errors import StateError
 from pyrunc.operations.create import create_container, make_options
 from pyrunc.operations.delete import destroy
-from pyrunc.operations.start import start_container, wait_ready
+from pyrunc.operations.start import HookFailed, start_container, wait_ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,9 +58,11 @@ def _start(context: Context, creation: Creation) -> NotifySocket | None:
     """Start what was just created; destroy it if that fails."""
     try:
         return start_container(context.log, creation.entry, creation.record)
-    except BaseException:
-        creation.undo()
-        creation.entry.close()
+    except BaseException as error:
+        creation.abandon()
+        destroy(context.log, creation.entry, creation.record)
+        if isinstance(error, HookFailed):
+            raise error.error from error
         raise
 
 
@@ -68,7 +70,7 @@ def _run_foreground(context: Context, options: CreateOptions, foreground: Foregr
     creation = create_container(context, options)
     init = creation.started()
     foreground.begin(init.pid, init.pidfd, creation.console)
-    _start(context, creation)
+    foreground.notify = _start(context, creation)
     return wait_and_destroy(context, creation.entry, foreground, keep)
 
 

@@ -9,12 +9,13 @@ from errno import ENXIO
 from pyrunc.cores import unpack_from
 from pyrunc.errors import PyruncError, StateError
 from pyrunc.execute.conversation import ERROR, HEADER, HEADER_SIZE, MAXIMUM_SIZE, Message, parse_message
-from pyrunc.execute.process import oci_state, open_pidfd, read_stat, status_of
+from pyrunc.execute.process import oci_state, open_pidfd, read_stat, status_of, was_executed
 from pyrunc.state.lifecycle import RUNNING, STOPPED, allowed
 from pyrunc.state.store import REPLY_FIFO, START_FIFO, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyrunc.execute.notify_socket import NotifySocket
     from pyrunc.operations import Context, Log
     from pyrunc.state.record import Record
     from pyrunc.state.store import Entry
@@ -32,12 +33,14 @@ def start(context: Context, id: str) -> None:
     if not any(name == "exec" for name, _, _ in record.late.values()):
         raise StateError("cannot start a container whose configuration has no process", step="start")
     try:
-        start_container(context.log, entry, record)
+        notify = start_container(context.log, entry, record)
     except HookFailed as failure:
         from pyrunc.operations.delete import destroy
 
         destroy(context.log, entry, record)
         raise failure.error from failure
+    if notify:
+        wait_ready(entry, record, notify)
     entry.close()
 
 
@@ -49,8 +52,11 @@ class HookFailed(Exception):
         self.error = error
 
 
-def start_container(log: Log, entry: Entry, record: Record) -> None:
-    """Release the waiting init of a locked entry; see `start`."""
+def start_container(log: Log, entry: Entry, record: Record) -> NotifySocket | None:
+    """Release the waiting init of a locked entry; see `start`.
+
+    With NOTIFY_SOCKET the container has yet to say READY=1, to what is returned.
+    """
     pidfd = open_pidfd(record.pid, record.start_time)
     if pidfd < 0:
         allowed("start", STOPPED)
@@ -64,12 +70,26 @@ def start_container(log: Log, entry: Entry, record: Record) -> None:
         _release(log, entry, record, pidfd)
         if record.hooks.get("poststart"):
             _run_poststart(record)
-        if notify:
-            notify.relay(record.pid, pidfd)
-    finally:
-        os.close(pidfd)
+    except BaseException:
         if notify:
             notify.close()
+        raise
+    finally:
+        os.close(pidfd)
+    return notify
+
+
+def wait_ready(entry: Entry, record: Record, notify: NotifySocket) -> None:
+    """Wait until the container is ready, or has ended; meanwhile others may work on it."""
+    entry.unlock()
+    pidfd = open_pidfd(record.pid, record.start_time)
+    try:
+        if pidfd >= 0:
+            notify.relay(record.pid, pidfd)
+    finally:
+        notify.close()
+        if pidfd >= 0:
+            os.close(pidfd)
 
 
 def _release(log: Log, entry: Entry, record: Record, pidfd: int) -> None:
@@ -85,8 +105,7 @@ def _release(log: Log, entry: Entry, record: Record, pidfd: int) -> None:
         os.unlink(name, dir_fd=entry.dir_fd)
     for message in messages:
         _judge(log, record, message)
-    after, state, _ = read_stat(record.pid)
-    if state == b"Z" and after == before:
+    if not was_executed(record.pid, pidfd, before):
         _explain_end(record)
 
 

@@ -46,7 +46,7 @@ class Entry:
     def lock(self, wait: bool = True, seconds: float = LOCK_SECONDS) -> bool:
         """Take the lock; False if another command has it and `wait` is not set.
 
-        A command that holds it longer than `seconds` makes this a StateError.
+        A command that holds it longer than `seconds` makes this a HostError.
         """
         import fcntl
 
@@ -82,7 +82,7 @@ class Entry:
         try:
             fcntl.flock(self.dir_fd, fcntl.LOCK_EX)
         except BlockingIOError as error:
-            raise StateError(f"container is locked by another command for more than {seconds:g} s") from error
+            raise HostError(f"container is locked by another command for more than {seconds:g} s") from error
         finally:
             signals.setitimer(signals.ITIMER_REAL, 0)
             signals.signal(signals.SIGALRM, before)

@@ -82,7 +82,7 @@ def test_lock(store: Store) -> None:
     second = store.open("a")
     assert second.is_locked_by_other()
     assert not second.lock(wait=False)
-    with pytest.raises(StateError, match="locked"):
+    with pytest.raises(HostError, match="locked"):
         second.lock(seconds=0.05)
     first.close()
     assert second.lock()
