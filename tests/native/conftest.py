@@ -1,11 +1,19 @@
-"""These tests look at their own children: orphans of other tests are not theirs."""
+"""pyrunc-init is built once; a small root file system for each test.
+
+These tests look at their own children: orphans of other tests are not theirs.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.native.init_process import CHECKOUT
 
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
@@ -19,3 +27,21 @@ def no_subreaper() -> Iterator[None]:
     prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     yield
     prctl(PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def program() -> None:
+    """Build pyrunc-init if a source is newer."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    subprocess.run(["make", "-s", "-C", str(CHECKOUT / "csrc")], check=True, capture_output=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A directory with dev, etc, proc, sys, tmp and a file etc/passwd."""
+    root = tmp_path / "rootfs"
+    for name in ("dev", "etc", "proc", "sys", "tmp"):
+        (root / name).mkdir(parents=True)
+    (root / "etc" / "passwd").write_text("root\n")
+    return root

@@ -28,9 +28,9 @@ def carry_out(*operations: Op) -> InitProcess:
 def test_state_arguments_environment(tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = f'cat > {out}; printf "|%s" "$0" "$@" "$A" >> {out}; env | wc -l >> {out}'
-    hook = ops.run_hook("/bin/sh", ["sh", "-c", text, "zero", "", "b c"], [PATH, "A=x y"], 0, '{"pid":@PID@,"a":"@PID@@"}')
-    with carry_out(hook) as init:
-        assert out.read_text() == f'{{"pid":{init.pid},"a":"{init.pid}@"}}|zero||b c|x y3\n'
+    hook = ops.run_hook("/bin/sh", ["sh", "-c", text, "zero", "", "b c"], [PATH, "A=x y"], 0, '{"pid":@PID@,"a":"@PID@"}')
+    with carry_out(hook) as init:  # the second may be the user's text
+        assert out.read_text() == f'{{"pid":{init.pid},"a":"@PID@"}}|zero||b c|x y3\n'
 
 
 def test_args_may_be_empty(tmp_path: Path) -> None:
@@ -42,10 +42,9 @@ def test_args_may_be_empty(tmp_path: Path) -> None:
 
 
 def test_the_whole_of_a_long_state(tmp_path: Path) -> None:
-    state = "x" * 65000
+    state = "x" * 300000
     with carry_out(shell(f"sleep 0.05; cat > {tmp_path}/out", state=state)):
         assert (tmp_path / "out").read_text() == state
-    assert error_of([shell("true", state="x" * 70000)]).errno == errno.E2BIG
 
 
 @pytest.mark.parametrize("text", ["exit 0", "exec <&-; sleep 0.02", "head -c 1 >/dev/null"])
