@@ -22,7 +22,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	print(*p["dependencies"], *(p["optional-dependencies"]["test"] if "test" in sys.argv else []), sep="\n")
 
-.PHONY: help system-packages test-packages build init demo test lint unit test-vm bench install uninstall man clean
+.PHONY: test-engines churn time-engines conformance help system-packages test-packages build init demo test lint unit test-vm bench install uninstall man clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed 5q
@@ -86,6 +86,25 @@ unit: $(VENV)/.test
 # cgroup v2, systemd and rootless containers in a guest of our own (tests/vm/README.md); VM="SESSION.. -- PYTEST_FLAGS"
 test-vm: build $(VENV)/.test
 	$(VENV_PYTHON) tests/vm/run.py $(VM)
+
+# real engines, started in a scratch folder and stopped again; RUNTIME=runc tries the tests themselves
+test-engines:
+	@sh $(INSTALL)/system-packages.sh engines
+	@$(MAKE) --no-print-directory build $(VENV)/.test
+	$(VENV_PYTHON) -m pip install -q --disable-pip-version-check --prefer-binary grpcio
+	$(VENV_PYTHON) -m pytest tests/engines $(PYTEST_FLAGS)
+
+# ten minutes of docker run, exec, stop and rm by eight workers; nothing may fail or be left
+churn: build
+	$(VENV_PYTHON) tests/engines/churn.py $(SECONDS)
+
+time-engines: build
+	$(VENV_PYTHON) tests/engines/timing.py $(ROUNDS)
+
+# the validation programs of opencontainers/runtime-tools, built in RUNTIME_TOOLS; RUNTIME=runc runs a peer
+conformance: build
+	@[ -n "$(RUNTIME_TOOLS)" ] || { echo "say where they are: make conformance RUNTIME_TOOLS=DIR" >&2; exit 1; }
+	$(VENV_PYTHON) tests/conformance/run.py $(RUNTIME_TOOLS) $(if $(RUNTIME),--runtime $(RUNTIME))
 
 bench: build
 	$(VENV_PYTHON) tests/performance/bench.py $(BENCH_FLAGS)
