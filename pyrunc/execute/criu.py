@@ -182,12 +182,10 @@ def explain(what: str, answer: Response | None, log: str, said: str, path: str) 
     text = f"criu {what} failed"
     if answer is not None and answer.errno > 0:
         text += f" ({os.strerror(answer.errno).lower()})"
-    reason = answer.text if answer is not None and answer.text else lines[0] if lines else ""
+    reason = "; ".join(lines) or " ".join((answer.text if answer else "").split())
     hint = "run `criu check`: this kernel may be newer than this criu" if _is_kernel_trouble(lines) else ""
     if path and os.path.exists(path):
         text += f", log: {path}"
-    if len(lines) > 1:
-        reason += "".join(f"; {line}" for line in lines[1:])
     return OperationError(f"{text}: {reason}" if reason else text, step="criu", path=path, hint=hint)
 
 

@@ -20,6 +20,7 @@ OPTIONS = {
     "rst_sibling": 26, "inherit_fd": 27, "manage_cgroups_mode": 34, "external": 37, "empty_ns": 38,
     "freeze_cgroup": 44, "tcp_skip_in_flight": 46, "lazy_pages": 48, "status_fd": 49,
     "orphan_pts_master": 50, "config_file": 51, "tcp_close": 52, "lsm_profile": 53, "lsm_mount_context": 63,
+    "skip_file_rwx_check": 66,
 }  # fmt: skip
 """criu_opts: name to number; what is a message of its own is given as a list of (number, value)."""
 

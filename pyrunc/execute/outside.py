@@ -36,10 +36,18 @@ def outside_mounts(text: str, config: Mapping[str, Any]) -> list[str]:
     whose own root is nowhere in the container.
     """
     mounts = [mount for mount in parse_mountinfo(text) if mount.target != "/"]
-    binds = {os.path.normpath(mount["destination"]) for mount in config.get("mounts") or [] if is_bind(mount)}
-    whole = {mount.device for mount in mounts if mount.root == "/" and mount.target not in binds}
-    found = [mount.target for mount in mounts if mount.target in binds or mount.device not in whole]
+    asked = {os.path.normpath(mount["destination"]): is_bind(mount) for mount in config.get("mounts") or []}
+    bound = {mount.target for mount in mounts if _is_bound(mount.target, asked)}
+    whole = {mount.device for mount in mounts if mount.root == "/" and mount.target not in bound}
+    found = [mount.target for mount in mounts if mount.target in bound or mount.device not in whole]
     return list(dict.fromkeys(found))
+
+
+def _is_bound(target: str, asked: Mapping[str, bool]) -> bool:
+    """Whether the last of the configuration's mounts on the way to `target` is a bind."""
+    while target != "/" and target not in asked:
+        target = os.path.dirname(target)
+    return asked.get(target, False)
 
 
 def map_mounts(

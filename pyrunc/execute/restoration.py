@@ -141,6 +141,7 @@ class Restoration(Creation):
         return {
             "log_level": LOG_LEVEL, "log_file": LOG, "root": root, "manage_cgroups": True,
             "rst_sibling": True, "notify_scripts": True, "evasive_devices": True, "orphan_pts_master": True,
+            "skip_file_rwx_check": True,  # standard output may go elsewhere now
             "config_file": config_file(self.record.annotations),
             "ext_mnt": [Message([(1, target), (2, path)]) for target, path in mounts.items()],
         }  # fmt: skip
