@@ -122,10 +122,11 @@ class Relay:
 
     def drain(self) -> None:
         """Bring out what the container wrote before its end."""
-        while self.output_open and not self._to_us:
-            self._read_container(last=True)
+        while self.output_open or self._to_us:
             while self._to_us:
                 self._write_us()
+            if self.output_open:
+                self._read_container(last=True)
 
     def stop(self) -> None:
         """Restore our terminal."""

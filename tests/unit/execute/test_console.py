@@ -96,6 +96,22 @@ def test_much_output_is_whole() -> None:
         os.close(primary)
 
 
+def test_last_words_are_not_lost() -> None:
+    """What was read already but not yet written when the program ends."""
+    with piped() as streams:
+        primary, replica = pty.openpty()
+        os.close(streams[0])
+        relay = Relay(primary)
+        relay.start()
+        os.write(replica, b"one")
+        relay.pump({primary: select.POLLIN})
+        os.write(replica, b"two")
+        os.close(replica)
+        relay.drain()
+        assert os.read(streams[1], 100) == b"onetwo"
+        os.close(primary)
+
+
 def test_console_socket(tmp_path: Path) -> None:
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(tmp_path / "s"))
