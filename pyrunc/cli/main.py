@@ -73,8 +73,6 @@ def _carry_out(parsed: Parsed, context: Context) -> int:
 
 def _context(options: dict[str, object], log: Log) -> Context:
     manager = options["cgroup_manager"]
-    if manager == "disabled":
-        raise UsageError("--cgroup-manager disabled is not supported by this version")
     root = str(options["root"])
     return Context(
         root=state_root(root, str(options["rootless"])),
@@ -82,6 +80,7 @@ def _context(options: dict[str, object], log: Log) -> Context:
         rootless=str(options["rootless"]),
         log=log,
         root_given=bool(root),
+        no_cgroup=manager == "disabled",
     )
 
 

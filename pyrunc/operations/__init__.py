@@ -29,20 +29,22 @@ class Context:
     """What the global flags say.
 
     root: absolute directory of the state store; root_given: it was named by
-    the caller; rootless: "true", "false" or "auto".
+    the caller; rootless: "true", "false" or "auto"; no_cgroup: containers stay
+    in the runtime's own cgroup.
     """
 
-    __slots__ = ("log", "root", "root_given", "rootless", "systemd_cgroup")
+    __slots__ = ("log", "no_cgroup", "root", "root_given", "rootless", "systemd_cgroup")
 
     def __init__(
         self, root: str, systemd_cgroup: bool = False, rootless: str = "auto",
-        log: Log | None = None, root_given: bool = True,
+        log: Log | None = None, root_given: bool = True, no_cgroup: bool = False,
     ) -> None:  # fmt: skip
         self.root = root
         self.systemd_cgroup = systemd_cgroup
         self.rootless = rootless
         self.log: Log = log or Silent()
         self.root_given = root_given
+        self.no_cgroup = no_cgroup
 
 
 class Silent:

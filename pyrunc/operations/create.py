@@ -82,6 +82,7 @@ def make_options(context: Context, id: str, bundle: str, **flags: str | int) -> 
         if path := getattr(options, name):
             setattr(options, name, os.path.abspath(path))
     options.systemd_cgroup = context.systemd_cgroup
+    options.no_cgroup = context.no_cgroup
     options.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
     options.listen_fds = listen_fds()
     return options
