@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 
 from pyrunc.cores import send_with_descriptors, unix_socket
 from pyrunc.errors import HostError
@@ -95,8 +96,6 @@ class Relay:
 
     def interests(self) -> list[tuple[int, int]]:
         """(descriptor, poll events) of what can move now."""
-        import select
-
         wanted: dict[int, int] = {}
         if self.output_open and not self._to_us:
             wanted[self.primary] = select.POLLIN
@@ -149,8 +148,10 @@ class Relay:
     def _write_us(self, most: int = BLOCK) -> None:
         try:
             self._to_us = self._to_us[os.write(1, self._to_us[:most]) :]
-        except BlockingIOError:
-            pass
+        except BlockingIOError:  # somebody made our output non-blocking
+            poll = select.poll()
+            poll.register(1, select.POLLOUT)
+            poll.poll(100)
         except OSError:  # nobody reads what we print
             self._to_us = b""
 
