@@ -164,8 +164,6 @@ int native_bind_mount(const char *source, const char *target, int readonly)
 {
     if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
         return -errno;
-    if (mount(NULL, target, NULL, MS_PRIVATE | MS_REC, NULL) < 0)
-        return -errno;
     if (!readonly)
         return 0;
     return mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ? -errno : 0;

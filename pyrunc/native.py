@@ -112,7 +112,7 @@ def filesystem_magic(path_or_fd: Path | int) -> int:
 
 
 def bind_mount(source: Path, target: Path, readonly: bool = False) -> None:
-    """Show `source` with all that is mounted below it at `target` too, as a private mount."""
+    """Show `source` with all that is mounted below it at `target` too; shared mounts stay peers."""
     _check(lib.native_bind_mount(os.fsencode(source), os.fsencode(target), readonly), target)
 
 

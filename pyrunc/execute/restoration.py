@@ -68,7 +68,7 @@ class Restoration(Creation):
         root = f"{self.entry.dir}/{ROOT}"
         os.mkdir(root, 0o700)
         try:
-            # CRIU wants a mount point; the container's root gets its attributes
+            # CRIU wants a mount point; the container's root gets its attributes and its peers
             native.bind_mount(self.record.rootfs, root, bool(self.config["root"].get("readonly")))
             self._run_criu(images, work, root, asked)
         finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.criu import directory_with, find_criu
 from tests.engines.daemon import Client, Daemon, environment
 from tests.engines.images import REFERENCE, make_oci_archive, make_root, make_tar
 
@@ -69,6 +70,8 @@ def containerd_config(directory: Path, runtime: str, cri: bool) -> Path:
     binaries = directory / "opt/bin"
     binaries.mkdir(parents=True)
     (binaries / "runc").symlink_to(runtime)
+    if criu := find_criu():
+        directory_with(criu, binaries)
     disabled = [
         "snapshotter.v1.btrfs",
         "snapshotter.v1.zfs",

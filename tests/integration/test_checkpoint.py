@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,17 @@ def test_no_criu(box: Box, images: Path) -> None:
     container = sleeper(box)
     done = container.call("checkpoint", "--image-path", str(images), **environment(str(box.directory)))
     done.failed("criu is not installed")
+    assert container.status == "running"
+
+
+def test_criu_that_does_not_work_on_this_kernel(box: Box, images: Path) -> None:
+    path = "/usr/sbin:/usr/bin:/sbin:/bin"
+    program = shutil.which("criu", path=path)
+    if program is None or subprocess.run([program, "check"], capture_output=True, check=False).returncode == 0:
+        pytest.skip("needs a criu in PATH that is too old for this kernel")
+    container = sleeper(box)
+    done = container.call("checkpoint", "--image-path", str(images), **environment(path)).failed("Error (criu/")
+    assert "criu check" in json.dumps(done.log)
     assert container.status == "running"
 
 
