@@ -2,20 +2,37 @@
 
 `root` and `needs(...)` say what a test cannot do without; what is missing is
 named as the reason of the skip.  A run ends with one line that counts skips.
-$PYRUNC_EXPECTED_SKIPS names a file with a pattern of test ids per line
-(`fnmatch`; after `#` the reason): a skip that no line expects fails the run.
+$PYRUNC_EXPECTED_SKIPS names a file with a pattern (`fnmatch`) of test ids or
+of reasons per line: a skip that no line expects fails the run.
 """
 
 from __future__ import annotations
 
+import ctypes
 import fnmatch
 import os
+import platform
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 SKIPS: dict[str, str] = {}
+
+
+def _reset_signals() -> None:
+    """Ignore no signal that our caller ignores (nohup, a shell's background job): our children would inherit it."""
+    kept = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores these itself and resets them in children
+    for number in signal.valid_signals():
+        if number not in kept and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    action = {"x86_64": 13, "aarch64": 134}.get(platform.machine())  # SYS_rt_sigaction
+    for number in (32, 33) if action else ():  # the C library keeps these to itself
+        ctypes.CDLL(None).syscall(action, number, bytes(32), None, 8)
+
+
+_reset_signals()
 
 
 def _have_cgroup(version: int) -> bool:
@@ -68,7 +85,11 @@ def _unexpected() -> list[str]:
     path = Path(__file__).parents[1] / file
     lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
     patterns = [line for line in lines if line]
-    return [test for test in SKIPS if not any(fnmatch.fnmatchcase(test, pattern) for pattern in patterns)]
+    return [
+        test
+        for test, reason in SKIPS.items()
+        if not any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in (test, reason))
+    ]
 
 
 @pytest.hookimpl(trylast=True)
@@ -84,7 +105,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: dict[str, int] = {}
     for reason in SKIPS.values():
         counts[reason] = counts.get(reason, 0) + 1
-    reasons = "; ".join(f"{count} × {reason}" for reason, count in sorted(counts.items(), key=lambda c: -c[1]))
-    terminalreporter.write_line(f"skipped: {len(SKIPS)}, not expected: {len(unexpected)} ({reasons or 'none'})")
+    reasons = "; ".join(
+        f"{count} × {reason}" for reason, count in sorted(counts.items(), key=lambda c: -c[1])
+    )
+    terminalreporter.write_line(
+        f"skipped: {len(SKIPS)}, not expected: {len(unexpected)} ({reasons or 'none'})"
+    )
     for test in unexpected:
         terminalreporter.write_line(f"  not expected: {test}: {SKIPS[test]}")

@@ -45,6 +45,23 @@ def test_defaults_reach_the_verb(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (context.root, context.root_given, context.systemd_cgroup) == ("/r", True, True)
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("", (False, False)),
+        ("--systemd-cgroup", (True, False)),
+        ("--cgroup-manager systemd", (True, False)),
+        ("--cgroup-manager cgroupfs --systemd-cgroup", (False, False)),
+        ("--cgroup-manager=disabled", (False, True)),
+    ],
+)
+def test_cgroup_managers(flags: str, expected: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Context] = []
+    monkeypatch.setattr("pyrunc.operations.start.start", lambda context, id: seen.append(context))
+    assert cli.main([*flags.split(), "start", "x"]) == 0
+    assert (seen[0].systemd_cgroup, seen[0].no_cgroup) == expected
+
+
 def test_usage_errors_are_1_even_for_exec(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["exec"]) == 1
     assert "missing argument 'ID'" in capfd.readouterr().err
