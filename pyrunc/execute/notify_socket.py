@@ -76,6 +76,8 @@ class NotifySocket:
             connection.connect("\0" + self._target[1:] if self._target.startswith("@") else self._target)
             connection.send(b"READY=1\nMAINPID=%d" % pid if pid else b"READY=1")
             _barrier(connection)
+        except OSError:
+            pass  # nobody listens any more; that is no fault of the container
         finally:
             connection.close()
 
