@@ -219,6 +219,19 @@ static void act_clock(const char *key, const char *name)
     json_number(key, t.tv_sec);
 }
 
+/* TEXT: one datagram to $NOTIFY_SOCKET, as sd_notify(3) sends it */
+static void act_notify(const char *key, const char *text)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path ? path : "");
+    ssize_t n = sendto(fd, text, strlen(text), 0, (struct sockaddr *)&address, sizeof address);
+    json_string(key, error_name(outcome((int)n)));
+    close(fd);
+}
+
 static int run_action(const char *text, int code)
 {
     const char *argument = strchr(text, ':');
@@ -250,6 +263,8 @@ static int run_action(const char *text, int code)
         act_touch(text, argument);
     else if (!strcmp(verb, "clock"))
         act_clock(text, argument);
+    else if (!strcmp(verb, "notify"))
+        act_notify(text, argument);
     else if (!strcmp(verb, "mkdir"))
         json_string(text, error_name(outcome(mkdir(argument, 0777))));
     else if (!strcmp(verb, "chroot"))
