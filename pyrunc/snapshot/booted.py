@@ -41,6 +41,7 @@ def _make(script: str, image: str, scratch: str, started_ns: int) -> None:
     _check_state()
     fd = os.open(image, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     pyrunc.snapshot.RESTORED = True
+    sys.dont_write_bytecode = False
     sys.path_importer_cache.clear()
     gc.collect()
     gc.freeze()

@@ -23,6 +23,7 @@ _BOOT = """\
 import os  # the whole of it, before a launcher can choose less
 import sys
 script, image, scratch, started = sys.argv[1:]
+sys.dont_write_bytecode = True  # so that no directory changes while its state is noted
 with open(script) as file:
     head, entry, _ = file.read().rpartition({entry!r})
 if not entry:

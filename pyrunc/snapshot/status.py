@@ -15,10 +15,19 @@ def why_not(image: str) -> str:
     reason = place.unsupported()
     if reason:
         return reason
-    result = subprocess.run([place.TOOL, "check", image], stdout=subprocess.PIPE, check=False)
+    result = subprocess.run(
+        [place.TOOL, "check", image], env=_first_environment(), stdout=subprocess.PIPE, check=False
+    )
     if result.returncode == 0:
         return ""
     return result.stdout.decode(errors="replace").strip() or f"the check ended with {result.returncode}"
+
+
+def _first_environment() -> dict[bytes, bytes]:
+    """The environment this process was started with; an interpreter may have set LC_CTYPE since."""
+    with open("/proc/self/environ", "rb") as file:
+        entries = file.read().split(b"\0")
+    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
 def describe(directory: str) -> str:
@@ -33,7 +42,7 @@ def describe(directory: str) -> str:
     elif reason:
         lines.append(f"in use: no: {reason}")
     else:
-        lines.append("in use: not by this process, which was not started by a launcher that knows this image")
+        lines.append("in use: not by this process: no launcher of this image started it, or it had no room")
     return "\n".join(lines) + "\n"
 
 
