@@ -19,6 +19,7 @@ from pyrunc.snapshot import keys, place, selftest
 _ENTRY = "from pyrunc.cli.main import entry"
 _ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 _TIMEOUT = 60.0
+_CLOCK_TICK = 10_000_000  # ns; the times of files come from a clock that is late by up to a tick
 _BOOT = """\
 import os  # the whole of it, before a launcher can choose less
 import sys
@@ -103,9 +104,8 @@ def _interpreter(script: str) -> list[str]:
 
 
 def _dump(script: str, image: str, scratch: str) -> None:
-    time.sleep(0.01)  # so that a file installed just before is older than the start
     command = [place.TOOL, "boot", *_interpreter(script), "-c", _BOOT.format(entry=_ENTRY)]
-    command += [script, image, scratch, str(time.time_ns())]
+    command += [script, image, scratch, str(time.time_ns() - _CLOCK_TICK)]
     try:
         result = subprocess.run(
             command, env=_ENVIRONMENT, cwd="/", stdin=subprocess.PIPE, capture_output=True,

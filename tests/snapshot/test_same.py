@@ -129,7 +129,7 @@ def test_life_of_a_container(made: World, top: Path) -> None:
     "script",
     [
         "exit 0", "exit 3", "kill -TERM $$", "echo out; echo err >&2", "cat", "env | sort", "cat /proc/self/status | grep -v "
-        "-e Pid -e ctxt -e PPid -e Vm -e Rss -e Tgid -e NS -e Speculation", "ls -l /proc/self/fd | sed 's/.*[0-9] //;s/\\[.*//'",
+        "-e Pid -e SigQ -e ctxt -e PPid -e Vm -e Rss -e Tgid -e NS -e Speculation", "ls -l /proc/self/fd | sed 's/.*[0-9] //;s/\\[.*//'",
         "cat /proc/self/limits", "umask; pwd; id", "cat /proc/self/mountinfo | cut -d' ' -f4-9 | sort", "cat /proc/self/maps /proc/1/maps | "
         "grep -c -e snapshot -e image; cat /proc/1/cmdline | tr '\\0' ' '", "trap", "cat /proc/self/oom_score_adj",
         "sed s/-.*// /proc/self/cgroup | cut -d: -f1,2", "readlink /proc/1/exe; ls -l /proc/1/fd | sed 's/.*-> //;s/\\[.*//'",

@@ -82,6 +82,8 @@ BEYOND_NATIVE = {
 TO_READ = {
     "pyrunc.operations.ps": {"subprocess"},  # ps(1), whose output is read
     "pyrunc.snapshot.build": {"subprocess"},  # the interpreter that becomes the image
+    "pyrunc.snapshot.selftest": {"subprocess"},  # commands, started normally and restored
+    "pyrunc.snapshot.status": {"subprocess"},  # the check that the launcher makes too
 }
 
 SLEEPS = {
