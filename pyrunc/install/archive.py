@@ -3,8 +3,8 @@
 Form: the interpreter's bytecode magic (4 bytes), the length of the head (4
 bytes, little endian), the head, the code objects.  The head is the marshalled
 tuple (code of `lean_os`, code of `boot`, {module: (is a package, offset,
-length)}, {extension module: file}); offsets count from the end of the head.  The code is compiled
-without docstrings, assertions and annotations.
+length, modules it imports)}, {extension module: file}); offsets count from the
+end of the head.  The code is compiled without docstrings, assertions and annotations.
 """
 
 from __future__ import annotations
@@ -33,24 +33,45 @@ EXTENSIONS = ("_json", "_cffi_backend", "pyrunc._native", "pyrunc._seccomp")
 
 def build_archive(library: Path, final: str) -> bytes:
     """The archive of the package in `library`, which will be used as the directory `final`."""
-    index: dict[str, tuple[bool, int, int]] = {}
+    files = _find_modules(library)
+    index: dict[str, tuple[bool, int, int, tuple[str, ...]]] = {}
     codes: list[bytes] = []
     offset = 0
-    for file in sorted((library / "pyrunc").rglob("*.py")):
-        parts = file.relative_to(library).with_suffix("").parts
-        is_package = parts[-1] == "__init__"
-        name = ".".join(parts[:-1] if is_package else parts)
-        if any(name == left or name.startswith(left + ".") for left in LEFT_OUT):
-            continue
-        code = _compile(file, f"{final}/{file.relative_to(library)}")
-        index[name] = (is_package, offset, len(code))
+    for name, file in files.items():
+        tree = _parse(file, f"{final}/{file.relative_to(library)}")
+        code = _compile(tree, f"{final}/{file.relative_to(library)}")
+        index[name] = (file.name == "__init__.py", offset, len(code), _imports(tree, name, files))
         codes.append(code)
         offset += len(code)
     own = [Path(__file__).with_name(name) for name in ("lean_os.py", "boot.py")]
-    starters = (marshal.loads(_compile(file, file.name)) for file in own)
+    starters = (marshal.loads(_compile(_parse(file, file.name), file.name)) for file in own)
     head = marshal.dumps((*starters, index, find_extensions(library, final)))
     magic = importlib.util.MAGIC_NUMBER
     return magic + len(head).to_bytes(4, "little") + head + b"".join(codes)
+
+
+def _find_modules(library: Path) -> dict[str, Path]:
+    """The modules that go into the archive, by name."""
+    found = {}
+    for file in sorted((library / "pyrunc").rglob("*.py")):
+        parts = file.relative_to(library).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if not any(name == left or name.startswith(left + ".") for left in LEFT_OUT):
+            found[name] = file
+    return found
+
+
+def _imports(tree: ast.Module, name: str, known: dict[str, Path]) -> tuple[str, ...]:
+    """What the module imports at once from the archive, in order, the packages it lies in first."""
+    parts = name.split(".")
+    wanted = [".".join(parts[:end]) for end in range(1, len(parts))]
+    for statement in tree.body:
+        if isinstance(statement, ast.Import):
+            wanted += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            wanted.append(statement.module)
+            wanted += [f"{statement.module}.{alias.name}" for alias in statement.names]
+    return tuple(dict.fromkeys(module for module in wanted if module in known))
 
 
 def find_extensions(library: Path, final: str) -> dict[str, str]:
@@ -70,8 +91,12 @@ def find_extensions(library: Path, final: str) -> dict[str, str]:
     return found
 
 
-def _compile(file: Path, shown: str) -> bytes:
-    tree = ast.fix_missing_locations(_Strip().visit(ast.parse(file.read_bytes(), shown)))
+def _parse(file: Path, shown: str) -> ast.Module:
+    tree: ast.Module = _Strip().visit(ast.parse(file.read_bytes(), shown))
+    return ast.fix_missing_locations(tree)
+
+
+def _compile(tree: ast.Module, shown: str) -> bytes:
     flags = __future__.annotations.compiler_flag
     return marshal.dumps(compile(tree, shown, "exec", flags=flags, dont_inherit=True, optimize=2))
 

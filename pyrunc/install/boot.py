@@ -2,6 +2,8 @@
 
 Importing the modules of one command file by file costs twice as much: each
 needs several stat calls, an open, a validation.  Here one read has them all.
+And the import system's own work for a module takes as long as running it, so
+that what a module imports is loaded before it, without that work.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-    Index = dict[str, tuple[bool, int, int]]
+    Index = dict[str, tuple[bool, int, int, tuple[str, ...]]]
 
 
 class ArchiveFinder:
@@ -44,8 +46,37 @@ class ArchiveFinder:
         """The default module object will do."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code."""
-        _, offset, length = self._index[module.__name__]
+        """Run the module's code, after that of all it imports."""
+        name = module.__name__
+        for need in self._index[name][3]:
+            if need not in sys.modules:
+                self._load(need)
+        self._run(name, module)
+
+    def _load(self, name: str) -> None:
+        """Enter the module `name` and all it imports among the loaded ones."""
+        is_package, _, _, needs = self._index[name]
+        for need in needs:
+            if need not in sys.modules:
+                self._load(need)
+        module = sys.modules[name] = type(sys)(name)
+        place = f"{self._library}/{name.replace('.', '/')}"
+        if is_package:
+            module.__path__ = [place]
+        module.__package__ = name if is_package else name.rpartition(".")[0]
+        module.__file__ = place + ("/__init__.py" if is_package else ".py")
+        module.__loader__ = self
+        try:
+            self._run(name, module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        package, _, own = name.rpartition(".")
+        if package:
+            setattr(sys.modules[package], own, module)
+
+    def _run(self, name: str, module: ModuleType) -> None:
+        _, offset, length, _ = self._index[name]
         at = self._start + offset
         exec(marshal.loads(self._data[at : at + length]), module.__dict__)
 

@@ -33,7 +33,9 @@ entry()
 LIBRARY = """\
 #!{python} -IS
 # Runs the installed pyrunc; written by `make install`.
+import gc
 import sys
+gc.disable()
 from marshal import loads
 from _frozen_importlib_external import MAGIC_NUMBER
 sys.path.append({library!r})
