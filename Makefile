@@ -57,6 +57,7 @@ LAUNCHER := $(VENV)/bin/pyrunc
 
 build: $(VENV)/.runtime init
 	@$(MAKE) --no-print-directory $(NATIVE) $(SECCOMP) $(LAUNCHER)
+	@[ ! -d csrc/snapshot ] || $(MAKE) --no-print-directory -s -C csrc/snapshot PYTHON=$(abspath $(VENV_PYTHON))
 	@echo "COMMIT = '$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)'" >pyrunc/_build_info.py
 
 $(NATIVE): build/pyrunc-init $(wildcard csrc/native*) csrc/module_build.py
@@ -126,6 +127,8 @@ install: build
 	$(VENV_PYTHON) -m compileall -q --invalidation-mode unchecked-hash \
 		-s $(DESTDIR)$(LIBRARY) -p $(LIBRARY) $(DESTDIR)$(LIBRARY)
 	$(VENV_PYTHON) -m pyrunc.install.launcher library $(DESTDIR)$(PREFIX)/bin/pyrunc $(DESTDIR)$(LIBRARY) $(LIBRARY)
+	@[ ! -d csrc/snapshot ] || $(MAKE) --no-print-directory -s -C csrc/snapshot install DESTDIR=$(DESTDIR) \
+		PYTHON=$(abspath $(VENV_PYTHON)) PROGRAM=$(PREFIX)/bin/pyrunc SCRIPT=$(LIBRARY)/bin/pyrunc
 	install -D -m 644 pyrunc/man/pyrunc.8 $(DESTDIR)$(PREFIX)/share/man/man8/pyrunc.8
 	$(VENV_PYTHON) -m pyrunc.install.completion $(DESTDIR)$(PREFIX)
 

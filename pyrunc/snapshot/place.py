@@ -15,7 +15,7 @@ LAUNCHER = _PARTS + "/launcher"
 def script() -> str:
     """The script that starts this pyrunc normally; "" where it was not started by one."""
     path = os.path.abspath(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
-    return os.path.realpath(path) if os.path.isfile(path) else ""
+    return path if os.path.isfile(path) else ""
 
 
 def image_path(script_path: str, directory: str = DIRECTORY) -> str:

@@ -48,7 +48,8 @@ def test_without_an_environment_and_through_a_link(installed: Path, tmp_path: Pa
 
 
 def test_it_does_not_need_the_checkout(installed: Path) -> None:
-    launcher = (installed / "bin/pyrunc").read_text()
+    script = installed / "lib/pyrunc/bin/pyrunc"  # behind a launcher, where there is one for this machine
+    launcher = (script if script.exists() else installed / "bin/pyrunc").read_text()
     assert str(ROOT) not in launcher
     assert launcher.splitlines()[0].endswith(" -IS")
     assert str(ROOT).encode() not in (installed / "lib/pyrunc/pyrunc.modules").read_bytes()
@@ -89,8 +90,9 @@ def test_a_plan_as_an_ordinary_user(installed: Path, tmp_path: Path) -> None:
 
 def test_staged_and_uninstalled(tmp_path: Path) -> None:
     make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/pyrunc")
-    assert "/opt/pyrunc/lib/pyrunc" in (tmp_path / "opt/pyrunc/bin/pyrunc").read_text()
-    assert str(tmp_path) not in (tmp_path / "opt/pyrunc/bin/pyrunc").read_text()
+    for program in (tmp_path / "opt/pyrunc").rglob("bin/pyrunc"):
+        assert b"/opt/pyrunc/lib/pyrunc" in program.read_bytes()
+        assert str(tmp_path).encode() not in program.read_bytes()
     make("uninstall", f"DESTDIR={tmp_path}", "PREFIX=/opt/pyrunc")
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
