@@ -8,7 +8,7 @@ import pytest
 
 from tests.source.tree import imports_of, name_of, python_files
 
-PURE_CGROUP = ("path", "limits", "limits_v1", "limits_v2", "device_rules")
+PURE_CGROUP = ("path", "limits", "limits_v1", "limits_v2", "device_rules", "limits_systemd", "gvariant")
 
 LAYERS: list[list[str]] = [
     ["pyrunc", "pyrunc.errors", "pyrunc.linux", "pyrunc.cores", "pyrunc.native", "pyrunc._native", "pyrunc._seccomp"],

@@ -82,6 +82,7 @@ BEYOND_NATIVE = {
 TO_READ = {
     "pyrunc.operations.ps": {"subprocess"},  # ps(1), whose output is read
     "pyrunc.snapshot.build": {"subprocess"},  # the interpreter that becomes the image
+    "pyrunc.snapshot.selftest": {"subprocess"},  # a command run from the image
     "pyrunc.snapshot.selftest": {"subprocess"},  # commands, started normally and restored
     "pyrunc.snapshot.status": {"subprocess"},  # the check that the launcher makes too
 }
@@ -89,6 +90,7 @@ TO_READ = {
 SLEEPS = {
     "pyrunc.cgroup.cgroupfs": "a v1 directory is freed a moment after its last process is listed no more",
     "pyrunc.cgroup.cgroupfs_v1": "the v1 freezer announces nothing",
+    "pyrunc.snapshot.build": "files installed just before have to be older than the image's start",
 }
 
 STARTERS = {"fork", "forkpty", "system", "popen", "posix_spawn", "posix_spawnp", "execv", "execve", "spawnv"}
