@@ -65,7 +65,7 @@ class ArchiveFinder:
             module.__path__ = [place]
         module.__package__ = name if is_package else name.rpartition(".")[0]
         module.__file__ = place + ("/__init__.py" if is_package else ".py")
-        module.__loader__ = self
+        module.__loader__ = self  # type: ignore[assignment]
         try:
             self._run(name, module)
         except BaseException:

@@ -83,7 +83,6 @@ TO_READ = {
     "pyrunc.operations.ps": {"subprocess"},  # ps(1), whose output is read
     "pyrunc.snapshot.build": {"subprocess"},  # the interpreter that becomes the image
     "pyrunc.snapshot.selftest": {"subprocess"},  # a command run from the image
-    "pyrunc.snapshot.selftest": {"subprocess"},  # commands, started normally and restored
     "pyrunc.snapshot.status": {"subprocess"},  # the check that the launcher makes too
 }
 
