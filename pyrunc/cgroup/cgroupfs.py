@@ -187,6 +187,12 @@ class CgroupFiles:
             hint="resume it, or the cgroup above it",
         )
 
+    def start_unit(self, pid: int, properties: list[str]) -> None:
+        """Nothing: only systemd has units."""
+
+    def set_properties(self, properties: list[str]) -> None:
+        """Nothing: the files are all there is."""
+
     def write(self, controller: str, file: str, value: str) -> None:
         """Write one file; the name may come from the configuration."""
         from pyrunc import native

@@ -1,7 +1,7 @@
 """What every cgroup driver can do, and the only place that chooses one.
 
 The saved form in a container's record is a JSON object:
-driver ("cgroupfs" or "none"), version (1 or 2), paths (controller → directory,
+driver ("cgroupfs", "systemd" or "none"), version (1 or 2), paths (controller → directory,
 v2 and the unified hierarchy of a hybrid host under ""), made (those of the
 directories that were not there before; null until that is known).
 A driver keeps the object that it was opened with up to date.
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
         def make(self, controller: str | None = None, path: str = "") -> None:
             """Make the directory of a controller (None: all). Refuses one that is in use or frozen."""
+
+        def start_unit(self, pid: int, properties: list[str]) -> None:
+            """Have the unit started around a process (systemd); before `make`."""
+
+        def set_properties(self, properties: list[str]) -> None:
+            """Change the unit's properties (systemd); nothing to do for others."""
 
         def write(self, controller: str, file: str, value: str) -> None:
             """Write one file of the controller's directory."""
@@ -81,6 +87,10 @@ def open_cgroup(saved: dict[str, Any]) -> Cgroup:
         from pyrunc.cgroup.cgroupfs_v1 import SplitCgroup
 
         return SplitCgroup(saved)
+    if driver == "systemd":
+        from pyrunc.cgroup.systemd import SplitScope, UnifiedScope
+
+        return UnifiedScope(saved) if saved["version"] == 2 else SplitScope(saved)
     if driver == "none":
         return NoCgroup(saved)
     raise HostError(f"the record names an unknown cgroup driver {driver!r}")
@@ -98,6 +108,12 @@ class NoCgroup:
 
     def make(self, controller: str | None = None, path: str = "") -> None:
         """Nothing to make."""
+
+    def start_unit(self, pid: int, properties: list[str]) -> None:
+        """Nothing to start."""
+
+    def set_properties(self, properties: list[str]) -> None:
+        """Nothing to change."""
 
     def write(self, controller: str, file: str, value: str) -> None:
         """Refuse: there is nothing to limit."""

@@ -103,6 +103,11 @@ class Creation(Executor):
             self.cgroup = None
             self.record.cgroup = {}
 
+    def start_unit(self, unit: str, slice: str, user: int, below: str, properties: list[str]) -> None:
+        """Have systemd start the container's scope."""
+        if self.cgroup is not None:
+            self.cgroup.start_unit(self.started().pid, properties)
+
     def write_cgroup(self, controller: str, file: str, value: str) -> None:
         """Write one file of the cgroup."""
         if self.cgroup is not None:
@@ -208,3 +213,7 @@ def make_record(config: Any, entry: Entry, options: CreateOptions, plan: Plan, f
             record.late[str(number)] = [op.name, str(first), op.pointer]
         late = late or op.name == "await_start"
     return record
+    for op in plan.runtime:
+        if op.name == "start_unit":
+            unit, _, user, below = op.args[:4]
+            record.cgroup |= {"driver": "systemd", "unit": unit, "user": bool(user), "below": below}

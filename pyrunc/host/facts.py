@@ -215,7 +215,7 @@ def _probe_rights(facts: Facts, config: Mapping[str, Any]) -> None:
         facts.cgroup_writable = list(facts.cgroup_mounts)
         delegated = unified
     else:
-        from pyrunc.cgroup.path import cgroup_paths
+        from pyrunc.cgroup.path import cgroup_paths, is_unit_path
 
         delegated = ""
         for controller, path in cgroup_paths(config, facts, "probe").items():
@@ -232,6 +232,8 @@ def _is_writable(path: str) -> bool:
 
 
 def _may_move(facts: Facts, directory: str) -> bool:
+        if is_unit_path((config.get("linux") or {}).get("cgroupsPath") or ""):
+            config = {}  # systemd makes it; we may use what it delegated to us
     """Whether a child of ours may start there: the kernel asks at the nearest common cgroup."""
     mount = facts.cgroup_mounts[""]
     own = mount + facts.own_cgroups[""].rstrip("/")

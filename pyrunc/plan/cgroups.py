@@ -8,9 +8,9 @@ theirs; memory.oom_control, for a set-up that the limit stops should end, not ha
 from __future__ import annotations
 
 from pyrunc.cgroup.limits import warn_unused
-from pyrunc.cgroup.path import cgroup_paths
+from pyrunc.cgroup.path import cgroup_paths, unit_place
 from pyrunc.errors import HostError
-from pyrunc.plan.ops import attach_device_program, make_cgroup, own_cgroup, write_cgroup
+from pyrunc.plan.ops import attach_device_program, make_cgroup, own_cgroup, start_unit, write_cgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.cgroup.limits import Limit
+    from pyrunc.cgroup.path import UnitPlace
     from pyrunc.host.facts import Facts
     from pyrunc.plan.ops import Op
 
@@ -42,20 +43,27 @@ def plan_cgroups(
     disabled: use no cgroup at all.  Raises SpecError for what the configuration
     has wrong, HostError for what this host cannot do.
     """
-    if systemd:
-        _refuse_systemd(facts)
+    if systemd and not facts.systemd:
+        raise HostError("systemd not running on this host, cannot use systemd cgroups manager")
+    systemd = systemd and not disabled
     warnings = [] if warnings is None else warnings
     resources = (config.get("linux") or {}).get("resources") or {}
     warnings += warn_unused(resources)
-    paths = cgroup_paths(config, facts, id)
-    usable = {} if disabled else {name: paths[name] for name in paths if name in facts.cgroup_writable}
+    unit = unit_place(config, facts, id) if systemd else None
+    if unit:
+        paths = {name: mount + unit.below for name, mount in facts.cgroup_mounts.items()}
+    else:
+        paths = cgroup_paths(config, facts, id)
+    writable = [] if disabled else paths if unit else facts.cgroup_writable
+    usable = {name: paths[name] for name in paths if name in writable}
     limits = resource_limits(resources, facts)
     _check_controllers(limits, usable, paths, facts, disabled)
     if not usable:
         if not disabled:
             warnings.append(f"{_why_none(facts, paths)}: the container stays in the cgroup of its creator")
         return []
-    plan = [make_cgroup(name, path).at(PATH) for name, path in usable.items()]
+    plan = [_plan_unit(unit, config, facts, limits, id)] if unit else []
+    plan += [make_cgroup(name, path).at(PATH) for name, path in usable.items()]
     plan += _plan_devices(resources, facts, usable)
     if facts.cgroup_version == 2:
         plan += _plan_owner(config, facts)
@@ -69,12 +77,25 @@ def split_late(plan: list[Op]) -> tuple[list[Op], list[Op]]:
     return [op for op in plan if op not in late], late
 
 
-def _refuse_systemd(facts: Facts) -> None:
-    if not facts.systemd:
-        raise HostError("systemd not running on this host, cannot use systemd cgroups manager")
-    raise HostError(
-        "the systemd cgroup manager is not supported in this version", hint="leave out --systemd-cgroup"
-    )
+def _plan_unit(
+    unit: UnitPlace, config: Mapping[str, Any], facts: Facts, limits: list[Limit], id: str
+) -> Op:
+    """The scope, with a property for every limit that systemd would take back otherwise."""
+    from pyrunc.cgroup.device_rules import normalise
+    from pyrunc.cgroup.limits_systemd import annotated_properties, device_properties, quote, unit_properties
+
+    if unit.user and facts.cgroup_version == 1:
+        raise HostError("systemd can give cgroups to users on cgroup v2 only", pointer=PATH)
+    block = "IO" if facts.cgroup_version == 2 else "BlockIO"
+    properties = [f"Description='pyrunc container {id}'", f"Slice={quote(unit.slice)}", "Delegate=true"]
+    properties += [f"{name}Accounting=true" for name in ("CPU", "Memory", block, "Tasks")]
+    properties += ["DefaultDependencies=false", "CollectMode='inactive-or-failed'"]
+    if not unit.user:
+        listed = ((config.get("linux") or {}).get("resources") or {}).get("devices") or []
+        properties += device_properties(normalise(listed, f"{RESOURCES}/devices"))
+    properties += unit_properties(limits, facts.cgroup_version)
+    properties += annotated_properties(config.get("annotations") or {})
+    return start_unit(unit.name, unit.slice, int(unit.user), unit.below, properties).at(PATH)
 
 
 def resource_limits(resources: Mapping[str, Any], facts: Facts) -> list[Limit]:

@@ -148,8 +148,9 @@ class _Story:
     def prepare(self) -> None:
         """The runtime: record and cgroup, before there is any process."""
         self.runtime.append(ops.write_record("creating"))
-        self.runtime += self.cgroups
-        self.runtime.append(ops.start_init())
+        by_unit = any(op.name == "start_unit" for op in self.cgroups)  # a scope begins with a process
+        start = [ops.start_init()]
+        self.runtime += start + self.cgroups if by_unit else self.cgroups + start
         if self.joins and not self.late:
             self.runtime.append(ops.join_cgroup().at("/linux/cgroupsPath"))
         adjustment = self.process.get("oomScoreAdj") if self.process else None

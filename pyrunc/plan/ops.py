@@ -526,6 +526,15 @@ def make_cgroup(controller: str, path: str) -> Op:
     return Op("make_cgroup", controller, path)
 
 
+def start_unit(unit: str, slice: str, user: int, below: str, properties: list[str]) -> Op:
+    """Have systemd (user 1: the user's) start a scope in `slice` around pyrunc-init.
+
+    properties: `Name=value`, values in GVariant's text form.  below: where the
+    scope will be below the mounts of the cgroup hierarchies.
+    """
+    return Op("start_unit", unit, slice, user, below, properties)
+
+
 def write_cgroup(controller: str, file: str, value: str) -> Op:
     """Write one cgroup file of the container's cgroup."""
     return Op("write_cgroup", controller, file, value)

@@ -147,7 +147,7 @@ def test_systemd() -> None:
         HostError, match="systemd not running on this host, cannot use systemd cgroups manager"
     ):
         plan("v1-hybrid", systemd=True)
-    with pytest.raises(HostError, match="not supported"):
+    with pytest.raises(SpecError, match="slice:prefix:name"):
         plan("v2-root", systemd=True)
 
 

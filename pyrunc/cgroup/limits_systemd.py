@@ -1,0 +1,160 @@
+"""Limits and device rules as properties of a systemd unit, so that systemd restores what was written.
+
+Pure.  A property is a text `Name=value`, the value in the text form of GVariant.
+What systemd has no property for, it does not touch either.
+See systemd.resource-control(5) and org.freedesktop.systemd1(5).
+"""
+
+from __future__ import annotations
+
+from pyrunc.errors import SpecError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pyrunc.cgroup.device_rules import DeviceRule, DeviceRules
+    from pyrunc.cgroup.limits import Limit
+
+INFINITY = (1 << 64) - 1
+ANNOTATION = "org.systemd.property."
+_NUMBERS = {
+    "memory.max": "MemoryMax", "memory.high": "MemoryHigh", "memory.low": "MemoryLow",
+    "memory.min": "MemoryMin", "memory.swap.max": "MemorySwapMax", "cpu.weight": "CPUWeight",
+    "pids.max": "TasksMax", "io.weight": "IOWeight",
+    "memory.limit_in_bytes": "MemoryLimit", "cpu.shares": "CPUShares", "blkio.weight": "BlockIOWeight",
+}  # fmt: skip
+_SETS = {"cpuset.cpus": "AllowedCPUs", "cpuset.mems": "AllowedMemoryNodes"}
+_RATES = {
+    "rbps": "IOReadBandwidthMax", "wbps": "IOWriteBandwidthMax", "riops": "IOReadIOPSMax",
+    "wiops": "IOWriteIOPSMax",
+}  # fmt: skip
+_MINIMA = {"TasksMax": 1, "CPUWeight": 1, "IOWeight": 1}
+
+
+def unit_properties(limits: Iterable[Limit], version: int) -> list[str]:
+    """The properties that stand for the limits; the last value of a file holds."""
+    values: dict[str, str] = {}
+    devices: dict[str, dict[str, str]] = {}
+    for limit in limits:
+        file, value = limit.file, limit.value.strip()
+        if file in _NUMBERS and ":" not in value:
+            name = _NUMBERS[file]
+            values[name] = f"uint64 {_number(value, _MINIMA.get(name, 0))}"
+        elif file in _SETS and version == 2:
+            values[_SETS[file]] = bit_mask(value)
+        elif file == "cpu.idle" and value == "1":
+            values["CPUWeight"] = "uint64 0"
+        elif file in ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
+            _put_quota(values, file, value)
+        elif file in ("io.weight", "io.max"):
+            _put_device(devices, file, value)
+    result = [f"{name}={value}" for name, value in values.items() if name[0] != "."]
+    for name, entries in devices.items():
+        pairs = ", ".join(f"('/dev/block/{device}', {value})" for device, value in entries.items())
+        result.append(f"{name}=@a(st) [{pairs}]")
+    return result
+
+
+def quote(text: str) -> str:
+    """The text as a string of GVariant."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _number(text: str, least: int) -> int:
+    number = INFINITY if text in ("max", "-1") else int(text)
+    return max(number, least)
+
+
+def _put_quota(values: dict[str, str], file: str, value: str) -> None:
+    """Quota and period; systemd wants microseconds per second, in steps of 10 ms."""
+    quota, _, period = value.partition(" ") if file == "cpu.max" else ("", "", "")
+    values[".quota"] = quota or (value if file == "cpu.cfs_quota_us" else values.get(".quota", "max"))
+    values[".period"] = period or (value if file == "cpu.cfs_period_us" else values.get(".period", "100000"))
+    per_second = INFINITY
+    if values[".quota"] not in ("max", "-1"):
+        per_second = int(values[".quota"]) * 1000000 // int(values[".period"])
+        per_second += -per_second % 10000
+    values["CPUQuotaPerSecUSec"] = f"uint64 {per_second}"
+    values["CPUQuotaPeriodUSec"] = f"uint64 {values['.period']}"
+
+
+def _put_device(devices: dict[str, dict[str, str]], file: str, value: str) -> None:
+    """`MAJOR:MINOR WEIGHT` or `MAJOR:MINOR KEY=RATE ..`."""
+    device, _, rest = value.partition(" ")
+    if file == "io.weight":
+        devices.setdefault("IODeviceWeight", {})[device] = rest
+        return
+    for word in rest.split():
+        key, _, rate = word.partition("=")
+        devices.setdefault(_RATES[key], {})[device] = str(INFINITY if rate == "max" else int(rate))
+
+
+def bit_mask(text: str) -> str:
+    """A list of numbers like `0-2,5` as the array of bytes that has those bits set."""
+    mask = 0
+    for word in text.replace(",", " ").split():
+        first, dash, last = word.partition("-")
+        low, high = int(first), int(last if dash else first)
+        if high > 8191 or low > high:
+            raise SpecError(f"{text!r} is not a list of CPUs or memory nodes")
+        mask |= ((1 << (high - low + 1)) - 1) << low
+    data = mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+    return "@ay [" + ", ".join(f"0x{byte:02x}" for byte in data) + "]"
+
+
+def device_properties(devices: DeviceRules) -> list[str]:
+    """DevicePolicy and DeviceAllow; never narrower than the rules, which our own program enforces on v2."""
+    if devices.allow_all:
+        return ["DevicePolicy='auto'", "DeviceAllow=@a(ss) []"]
+    allowed: dict[str, int] = {}
+    for rule in devices.rules:
+        if rule.allow:
+            name = _device_name(rule)
+            allowed[name] = allowed.get(name, 0) | rule.access
+    from pyrunc.cgroup.device_rules import render_access
+
+    pairs = ", ".join(f"('{name}', '{render_access(access)}')" for name, access in allowed.items())
+    return ["DevicePolicy='strict'", f"DeviceAllow=@a(ss) [{pairs}]"]
+
+
+def _device_name(rule: DeviceRule) -> str:
+    """A node by its numbers; what stands for more is its whole class, for groups have the host's names."""
+    kind = "char" if rule.kind == "c" else "block"
+    if rule.kind == "c" and rule.major == 136 and rule.minor < 0:
+        return "char-pts"
+    if rule.major < 0 or rule.minor < 0:
+        return f"{kind}-*"
+    return f"/dev/{kind}/{rule.major}:{rule.minor}"
+
+
+def annotated_properties(annotations: Mapping[str, str]) -> list[str]:
+    """The properties of `org.systemd.property.NAME` annotations.
+
+    A name that ends with Sec is in seconds and becomes its USec, as runc has it.
+    """
+    from pyrunc.cgroup.gvariant import parse
+
+    result = []
+    for key, text in annotations.items():
+        if not key.startswith(ANNOTATION):
+            continue
+        name, pointer = key[len(ANNOTATION) :], f"/annotations/{key.replace('~', '~0').replace('/', '~1')}"
+        if len(name) < 3 or not (name.isalnum() and name.isascii()):
+            raise SpecError(
+                f"annotation {key} does not end with the name of a unit's property", pointer=pointer
+            )
+        try:
+            kind, value = parse(text)
+            if name.endswith("Sec") and not name.endswith("USec"):
+                if kind not in "nqiuxtd":
+                    raise ValueError(f"{text} is not a number of seconds")
+                name, value = f"{name[:-3]}USec", f"uint64 {int(value * 1000000)}"
+            else:
+                value = text
+        except ValueError as error:
+            raise SpecError(
+                f"annotation {key} is no value in GVariant's text form: {error}", pointer=pointer
+            ) from error
+        result.append(f"{name}={value}")
+    return result

@@ -1,0 +1,158 @@
+"""Limits and device rules as properties of a unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pyrunc.cgroup.device_rules import normalise
+from pyrunc.cgroup.gvariant import parse
+from pyrunc.cgroup.limits_systemd import (
+    annotated_properties,
+    bit_mask,
+    device_properties,
+    quote,
+    unit_properties,
+)
+from pyrunc.cgroup.limits_v1 import limits_v1
+from pyrunc.cgroup.limits_v2 import limits_v2
+from pyrunc.cgroup.path import unit_place
+from pyrunc.errors import SpecError
+from pyrunc.host.facts import Facts
+
+INFINITY = 2**64 - 1
+V2: list[tuple[dict[str, Any], list[str]]] = [
+    (
+        {"memory": {"limit": 100, "swap": 150, "reservation": 50}},
+        ["MemorySwapMax=uint64 50", "MemoryMax=uint64 100", "MemoryLow=uint64 50"],
+    ),
+    ({"memory": {"limit": -1}}, [f"MemorySwapMax=uint64 {INFINITY}", f"MemoryMax=uint64 {INFINITY}"]),
+    ({"cpu": {"shares": 1024}}, ["CPUWeight=uint64 100"]),
+    ({"cpu": {"idle": 1}}, ["CPUWeight=uint64 0"]),
+    (
+        {"cpu": {"quota": 12345, "period": 100000}},
+        ["CPUQuotaPerSecUSec=uint64 130000", "CPUQuotaPeriodUSec=uint64 100000"],
+    ),
+    ({"cpu": {"quota": -1}}, [f"CPUQuotaPerSecUSec=uint64 {INFINITY}", "CPUQuotaPeriodUSec=uint64 100000"]),
+    (
+        {"cpu": {"cpus": "0-1,9", "mems": "0"}},
+        ["AllowedCPUs=@ay [0x03, 0x02]", "AllowedMemoryNodes=@ay [0x01]"],
+    ),
+    ({"pids": {"limit": 0}}, ["TasksMax=uint64 1"]),
+    ({"pids": {"limit": -1}}, [f"TasksMax=uint64 {INFINITY}"]),
+    (
+        {
+            "blockIO": {
+                "weight": 10,
+                "throttleReadBpsDevice": [
+                    {"major": 8, "minor": 0, "rate": 7},
+                    {"major": 8, "minor": 1, "rate": 0},
+                ],
+            }
+        },
+        [
+            "IOWeight=uint64 1",
+            f"IOReadBandwidthMax=@a(st) [('/dev/block/8:0', 7), ('/dev/block/8:1', {INFINITY})]",
+        ],
+    ),
+    ({"unified": {"memory.high": "5", "hugetlb.2MB.max": "0"}}, ["MemoryHigh=uint64 5"]),
+    ({"hugepageLimits": [{"pageSize": "2MB", "limit": 5}]}, []),
+]
+
+
+@pytest.mark.parametrize(("resources", "properties"), V2, ids=[str(case[0]) for case in V2])
+def test_v2(resources: dict[str, Any], properties: list[str]) -> None:
+    found = unit_properties(limits_v2(resources, "/r"), 2)
+    assert found == properties
+    for text in found:
+        parse(text.partition("=")[2])
+
+
+def test_v1() -> None:
+    resources = {
+        "memory": {"limit": 100},
+        "cpu": {"shares": 5, "quota": 50000, "period": 100000, "cpus": "0"},
+        "pids": {"limit": 4},
+    }
+    assert sorted(unit_properties(limits_v1(resources, "/r"), 1)) == [
+        "CPUQuotaPerSecUSec=uint64 500000",
+        "CPUQuotaPeriodUSec=uint64 100000",
+        "CPUShares=uint64 5",
+        "MemoryLimit=uint64 100",
+        "TasksMax=uint64 4",
+    ]
+
+
+def test_bit_mask_of_many() -> None:
+    assert parse(bit_mask("64")) == ("ay", [0] * 8 + [1])
+    with pytest.raises(SpecError):
+        bit_mask("5-1")
+
+
+def test_devices() -> None:
+    rules = [
+        {"allow": False, "access": "rwm"},
+        {"allow": True, "type": "b", "major": 8, "minor": 0, "access": "r"},
+    ]
+    policy, allowed = device_properties(normalise(rules, "/d"))
+    assert policy == "DevicePolicy='strict'"
+    kind, pairs = parse(allowed.partition("=")[2])
+    assert kind == "a(ss)"
+    assert {("/dev/block/8:0", "r"), ("/dev/char/1:3", "rwm"), ("char-pts", "rwm"), ("char-*", "m")} <= {
+        (name, "".join(sorted(access, key="rwm".index))) for name, access in pairs
+    }
+    assert device_properties(normalise([{"allow": True}], "/d"))[0] == "DevicePolicy='auto'"
+
+
+def test_annotations() -> None:
+    found = annotated_properties(
+        {
+            "org.systemd.property.TimeoutStopSec": "5",
+            "org.systemd.property.CollectMode": "'inactive'",
+            "x": "y",
+        }
+    )
+    assert found == ["TimeoutStopUSec=uint64 5000000", "CollectMode='inactive'"]
+    for key, value in (("a-b", "1"), ("Name", "word"), ("WaitSec", "'x'")):
+        with pytest.raises(SpecError):
+            annotated_properties({f"org.systemd.property.{key}": value})
+
+
+def facts(euid: int = 0, own: str = "/") -> Facts:
+    made = Facts()
+    made.euid, made.own_cgroups = euid, {"": own}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "slice", "name", "below"),
+    [
+        ("", "system.slice", "pyrunc-c.scope", "/system.slice/pyrunc-c.scope"),
+        ("a-b.slice:p:n", "a-b.slice", "p-n.scope", "/a.slice/a-b.slice/p-n.scope"),
+        ("-.slice::n", "-.slice", "n.scope", "/n.scope"),
+        (":p:a+b", "system.slice", r"p-a\x2bb.scope", r"/system.slice/p-a\x2bb.scope"),
+    ],
+)
+def test_places(path: str, slice: str, name: str, below: str) -> None:
+    place = unit_place({"linux": {"cgroupsPath": path}}, facts(), "c")
+    assert (place.slice, place.name, place.below, place.user) == (slice, name, below, False)
+    assert parse(quote(place.name)) == ("s", name)
+
+
+def test_places_of_users() -> None:
+    own = "/user.slice/user-5.slice/user@5.service"
+    assert (
+        unit_place({}, facts(5, f"{own}/app.slice/x.service"), "c").below
+        == f"{own}/user.slice/pyrunc-c.scope"
+    )
+    assert (
+        unit_place({}, facts(5, "/user.slice/user-5.slice/session-1.scope"), "c").below
+        == f"{own}/user.slice/pyrunc-c.scope"
+    )
+
+
+@pytest.mark.parametrize("path", ["/a/b", "a:b", "a:b:c:d", "a:b:c", "a--b.slice:b:c", "a/b.slice:b:c"])
+def test_bad_places(path: str) -> None:
+    with pytest.raises(SpecError):
+        unit_place({"linux": {"cgroupsPath": path}}, facts(), "c")
