@@ -81,7 +81,7 @@ def test_paths_are_the_final_ones(library: Path) -> None:
     start = 8 + int.from_bytes(data[4:8], "little")
     *_, index, _ = marshal.loads(data[8:start])
     assert index.keys() == {"pyrunc", "pyrunc.cli", "pyrunc.cli.main", "pyrunc.part"}
-    package, offset, length = index["pyrunc.part"]
+    package, offset, length, *_ = index["pyrunc.part"]
     assert package
     assert marshal.loads(data[start + offset : start + offset + length]).co_filename == "/final/pyrunc/part/__init__.py"
 
