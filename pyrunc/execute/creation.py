@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyrunc.execute.conversation import Message
     from pyrunc.host.facts import Facts
     from pyrunc.operations import Log
-    from pyrunc.plan.create import CreateOptions
+    from pyrunc.plan.options import CreateOptions
     from pyrunc.plan.ops import Slot
     from pyrunc.plan.plan import Plan
     from pyrunc.spec.load import LoadedConfig
@@ -142,6 +142,28 @@ class Creation(Executor):
         self.record.root_mount = [path, mount_id(path)]
         self.entry.write(self.record)
 
+    # --- resource groups and network devices ------------------------------------------------------
+
+    def make_resctrl_group(self, path: str, rule: int, schemata: list[str]) -> None:
+        """Make a group; remember to remove it."""
+        from pyrunc.execute.resctrl import make_group
+
+        if make_group(path, rule, schemata):
+            self.record.resctrl.append(path)
+            self.entry.write(self.record)
+
+    def join_resctrl_group(self, path: str) -> None:
+        """Move pyrunc-init into the group; what it starts follows."""
+        from pyrunc.execute.resctrl import join_group
+
+        join_group(path, self.started().pid)
+
+    def move_network_device(self, name: str, new_name: str) -> None:
+        """Give the container a device of ours."""
+        from pyrunc.execute.network import move_device
+
+        move_device(name, new_name, self.started().pid)
+
     # --- hooks -----------------------------------------------------------------------------------
 
     def signal(self, name: str) -> None:
@@ -166,7 +188,8 @@ class Creation(Executor):
 
     def undo(self) -> None:
         """Take back everything, in reverse; what cannot be taken back is a warning."""
-        for step in (self.abandon, self._undo_root_mount, self._undo_cgroup, self.entry.remove):
+        steps = (self.abandon, self._undo_root_mount, self._undo_cgroup, self._undo_resctrl)
+        for step in (*steps, self.entry.remove):
             try:
                 step()
             except (OSError, PyruncError) as error:
@@ -182,6 +205,12 @@ class Creation(Executor):
             from pyrunc.execute.root_mount import detach_root_mount
 
             detach_root_mount(self.record)
+
+    def _undo_resctrl(self) -> None:
+        if self.record.resctrl:
+            from pyrunc.execute.resctrl import remove_groups
+
+            remove_groups(self.record.resctrl)
 
     def _undo_cgroup(self) -> None:
         if self.cgroup is not None:
@@ -200,6 +229,10 @@ def make_record(config: Any, entry: Entry, options: CreateOptions, plan: Plan, f
     paths = {str(op.args[0]): str(op.args[1]) for op in plan.runtime if op.name == "make_cgroup"}
     if paths:
         record.cgroup = {"driver": "cgroupfs", "version": facts.cgroup_version, "paths": paths, "made": None}
+    for op in plan.runtime:
+        if op.name == "start_unit":
+            unit, _, user, below = op.args[:4]
+            record.cgroup |= {"driver": "systemd", "unit": unit, "user": bool(user), "below": below}
     hooks = config.get("hooks") or {}
     record.hooks = {kind: hooks[kind] for kind in ("poststart", "poststop") if hooks.get(kind)}
     namespaces = (config.get("linux") or {}).get("namespaces") or []
@@ -213,7 +246,3 @@ def make_record(config: Any, entry: Entry, options: CreateOptions, plan: Plan, f
             record.late[str(number)] = [op.name, str(first), op.pointer]
         late = late or op.name == "await_start"
     return record
-    for op in plan.runtime:
-        if op.name == "start_unit":
-            unit, _, user, below = op.args[:4]
-            record.cgroup |= {"driver": "systemd", "unit": unit, "user": bool(user), "below": below}

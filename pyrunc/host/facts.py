@@ -30,13 +30,14 @@ class Facts:
     cgroup_controllers: v2: the controllers that can be used there.
     cgroup_writable: keys of cgroup_mounts where the container's cgroup can be made.
     hugepage_sizes: as in cgroup file names, e.g. ``2MB``.  bfq: that I/O
-    scheduler exists.  last_capability: -1 = not asked.
+    scheduler exists.  last_capability: -1 = not asked.  resctrl: where that file
+    system is mounted, "" = nowhere.
     """
 
     __slots__ = (
         "apparmor", "bfq", "cgroup_controllers", "cgroup_mounts", "cgroup_version", "cgroup_writable",
         "egid", "euid", "hugepage_sizes", "kernel", "last_capability", "machine", "own_cgroups",
-        "page_size", "selinux", "systemd", "umask", "user_namespace",
+        "page_size", "resctrl", "selinux", "systemd", "umask", "user_namespace",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Facts:
         self.kernel = ""
         self.machine = ""
         self.page_size = 4096
+        self.resctrl = ""
         self.last_capability = -1
         self.apparmor = False
         self.selinux = False
@@ -86,6 +88,8 @@ def probe_facts(config: Mapping[str, Any] | None, *, cgroups: bool = True) -> Fa
     facts.user_namespace = _read("/proc/self/uid_map").split() != WHOLE_ID_MAP
     facts.systemd = os.path.isdir("/run/systemd/system")
     _probe_security(facts, config)
+    if config is None or "intelRdt" in (config.get("linux") or {}):
+        facts.resctrl = _find_resctrl()
     if cgroups:
         _probe_cgroups(facts)
         _probe_devices(facts, config)
@@ -102,6 +106,16 @@ def _probe_security(facts: Facts, config: Mapping[str, Any] | None) -> None:
         facts.apparmor = _read("/sys/module/apparmor/parameters/enabled").startswith("Y")
     if config is None or process.get("selinuxLabel") or linux.get("mountLabel"):
         facts.selinux = os.path.exists("/sys/fs/selinux/enforce")
+
+
+def _find_resctrl() -> str:
+    """The usual place, or where mountinfo says."""
+    if os.path.exists("/sys/fs/resctrl/schemata"):
+        return "/sys/fs/resctrl"
+    from pyrunc.host.mountinfo import parse_mountinfo
+
+    mounts = parse_mountinfo(_read("/proc/self/mountinfo"))
+    return next((mount.target for mount in mounts if mount.fstype == "resctrl"), "")
 
 
 def _probe_devices(facts: Facts, config: Mapping[str, Any] | None) -> None:
@@ -218,6 +232,8 @@ def _probe_rights(facts: Facts, config: Mapping[str, Any]) -> None:
         from pyrunc.cgroup.path import cgroup_paths, is_unit_path
 
         delegated = ""
+        if is_unit_path((config.get("linux") or {}).get("cgroupsPath") or ""):
+            config = {}  # systemd makes it; we may use what it delegated to us
         for controller, path in cgroup_paths(config, facts, "probe").items():
             nearest = _nearest(path)
             if _is_writable(nearest) and (not unified or _may_move(facts, nearest)):
@@ -232,8 +248,6 @@ def _is_writable(path: str) -> bool:
 
 
 def _may_move(facts: Facts, directory: str) -> bool:
-        if is_unit_path((config.get("linux") or {}).get("cgroupsPath") or ""):
-            config = {}  # systemd makes it; we may use what it delegated to us
     """Whether a child of ours may start there: the kernel asks at the nearest common cgroup."""
     mount = facts.cgroup_mounts[""]
     own = mount + facts.own_cgroups[""].rstrip("/")

@@ -57,6 +57,10 @@ def destroy(log: Log, entry: Entry, record: Record) -> None:
         cgroup = open_cgroup(record.cgroup)
         cgroup.kill()
         cgroup.remove()
+    if record.resctrl:
+        from pyrunc.execute.resctrl import remove_groups
+
+        remove_groups(record.resctrl)
     entry.remove()
     entry.close()
     if hooks := record.hooks.get("poststop"):

@@ -8,7 +8,6 @@ from pyrunc.linux import CAPABILITIES
 from pyrunc.plan import seccomp
 from pyrunc.plan.mount_options import known_options
 from pyrunc.plan.namespaces import FLAGS
-from pyrunc.spec.rules import UNSUPPORTED
 from pyrunc.spec.schema_table import LINUX_MEMORYPOLICY
 
 TYPE_CHECKING = False
@@ -29,7 +28,10 @@ def features(context: Context) -> dict[str, object]:
         "hooks": list(HOOKS),
         "mountOptions": known_options(),
         "linux": _linux(),
-        "annotations": {"org.opencontainers.pyrunc.version": __version__},
+        "annotations": {
+            "org.opencontainers.pyrunc.version": __version__,
+            "org.opencontainers.runc.checkpoint.enabled": "true",
+        },
     }
 
 
@@ -49,10 +51,10 @@ def _linux() -> dict[str, Any]:
         },
         "apparmor": {"enabled": True},
         "selinux": {"enabled": True},
-        "intelRdt": {"enabled": "intelRdt" not in UNSUPPORTED},
+        "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
         "memoryPolicy": {"modes": policy["mode"], "flags": policy["flags"]},
         "mountExtensions": {"idmap": {"enabled": True}},
-        "netDevices": {"enabled": "netDevices" not in UNSUPPORTED},
+        "netDevices": {"enabled": True},
     }
 
 

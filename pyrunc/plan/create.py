@@ -10,7 +10,7 @@ from pyrunc import linux
 from pyrunc.plan import ops
 from pyrunc.plan.cgroups import plan_cgroups, split_late
 from pyrunc.plan.devices import plan_devices
-from pyrunc.plan.hooks import plan_container_hooks, plan_runtime_hooks
+from pyrunc.plan.hooks import plan_container_hooks, plan_environment
 from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (
     SIGKILL,
@@ -232,7 +232,7 @@ class _Story:
             self.init += init
             self.runtime += runtime
         self.init += plan_names(self.namespaces, self.config)
-        hooks = plan_runtime_hooks(self.config)
+        hooks = plan_environment(self.config, self.facts, self.options.id)
         if hooks:
             self.init += [ops.signal("environment"), ops.wait("hooks")]
             self.runtime += [ops.wait("environment"), *hooks, ops.signal("hooks")]

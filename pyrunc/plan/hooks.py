@@ -1,4 +1,6 @@
-"""Hooks at their points (config.md#posix-platform-hooks).
+"""What the runtime does for an init that waits with its namespaces made; hooks at their points.
+
+Spec: config.md, "POSIX-platform Hooks".
 
 Pure.  Hooks of the runtime's namespaces are run by the runtime, by kind and
 index; those of the container's by pyrunc-init.  poststart and poststop are no
@@ -12,9 +14,21 @@ from pyrunc.plan.ops import Op
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyrunc.host.facts import Facts
     from pyrunc.spec.types import Config
 
 RUNTIME_KINDS = ("prestart", "createRuntime")
+
+
+def plan_environment(config: Config, facts: Facts, id: str) -> list[Op]:
+    """Resource groups, network devices, then the runtime's hooks."""
+    linux = config.get("linux") or {}
+    plan: list[Op] = []
+    if "intelRdt" in linux or linux.get("netDevices"):
+        from pyrunc.plan.environment import plan_net_devices, plan_resctrl
+
+        plan = plan_resctrl(linux, facts, id) + plan_net_devices(linux, facts)
+    return plan + plan_runtime_hooks(config)
 
 
 def plan_runtime_hooks(config: Config) -> list[Op]:

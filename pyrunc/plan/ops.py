@@ -550,6 +550,28 @@ def attach_device_program(program: bytes) -> Op:
     return Op("attach_device_program", program)
 
 
+def move_network_device(name: str, new_name: str) -> Op:
+    """Move a network device into pyrunc-init's network namespace as `new_name` (`%d`: the first free number).
+
+    EEXIST if the name is taken there.  Its permanent global addresses go with it; it is up then.
+    """
+    return Op("move_network_device", name, new_name)
+
+
+def make_resctrl_group(path: str, rule: int, schemata: list[str]) -> Op:
+    """Make a group below the resctrl mount and write its schemata.
+
+    rule: what about one that is there: 0 it must be, 1 its schemata must be the
+    same, 2 they are written.  Those made here are recorded, and removed with the container.
+    """
+    return Op("make_resctrl_group", path, rule, schemata)
+
+
+def join_resctrl_group(path: str) -> Op:
+    """Write pyrunc-init's pid to the group's file `tasks`."""
+    return Op("join_resctrl_group", path)
+
+
 def record_root_mount(path: str) -> Op:
     """Remember the id of the mount that now covers `path`, so that deleting detaches it and no other."""
     return Op("record_root_mount", path)

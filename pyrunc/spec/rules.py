@@ -1,4 +1,4 @@
-"""The MUSTs of the specification that a schema cannot say, and what this version does not support.
+"""The MUSTs of the specification that a schema cannot say.
 
 One small function per rule; RULES, at the end, says which part of the
 configuration each one looks at and which section of the specification it
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pyrunc.errors import SpecError
 from pyrunc.spec import rules_linux
+from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,19 +172,29 @@ def mount_mappings(value: list[dict[str, Any]], config: dict[str, Any]) -> Found
                     )
 
 
-# --- what this version does not do ----------------------------------------------------
-
-UNSUPPORTED = {
-    "netDevices": "moving network devices into the container is not supported by this version",
-    "intelRdt": "resource control groups (resctrl) are not supported by this version",
-}
+# --- network devices and resource control groups ---------------------------------------
 
 
-def unsupported(value: dict[str, Any], config: dict[str, Any]) -> Found:
-    """Properties of the specification that would otherwise be ignored."""
-    for name, reason in UNSUPPORTED.items():
-        if name in value and (value[name] or name == "intelRdt"):
-            yield f"/{name}", reason
+def net_devices(value: dict[str, Any], config: dict[str, Any]) -> Found:
+    """They need a network namespace to go to, and different names there."""
+    if value and not rules_linux.has_namespace(config, "network"):
+        yield "", "network devices need a network namespace of the container's own"
+    taken: dict[str, str] = {}
+    for device, entry in value.items():
+        name = (entry or {}).get("name") or device
+        below = f"/{escape(device)}"
+        if name.replace("%d", "", 1).count("%"):
+            yield f"{below}/name", f'"{name}" is no device name; allowed: one %d and no other %'
+        elif "%" not in name and name in taken:
+            yield below, f'"{name}" is the name of {taken[name]} too; allowed: each name once'
+        taken[name] = device
+
+
+def intel_rdt(value: dict[str, Any], config: dict[str, Any]) -> Found:
+    """closID is "/" or one directory's name, and no file of the kernel's."""
+    name = value.get("closID") or ""
+    if name != "/" and ("/" in name or name in (".", "..", "info", "mon_groups", "mon_data")):
+        yield "/closID", f'"{name}" cannot be a class of service; allowed: "/" or the name of a directory'
 
 
 # --- the table --------------------------------------------------------------------
@@ -197,5 +208,6 @@ RULES: tuple[tuple[tuple[str, ...], str, Rule], ...] = (
     (("mounts",), "config.md#mounts", mounts),
     (("mounts",), "config.md#posix-platform-mounts", mount_mappings),
     *rules_linux.RULES,
-    (("linux",), "config.md#valid-values", unsupported),
+    (("linux", "netDevices"), "config-linux.md#network-devices", net_devices),
+    (("linux", "intelRdt"), "config-linux.md#intelrdt", intel_rdt),
 )

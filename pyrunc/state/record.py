@@ -19,7 +19,8 @@ class Record:
     pid, start_time: its init (field 22 of /proc/PID/stat tells a reused pid);
     created: RFC 3339, UTC, nanoseconds; cgroup: the saved form of its driver;
     hooks: the poststart and poststop hooks, which outlive the configuration;
-    resources: what `update` changed of the configuration's;
+    resources: what `update` changed of the configuration's; resctrl: the groups
+    of that file system that were made for it;
     private_pids: it has a pid namespace of its own, so that killing its init
     kills all; late: what pyrunc-init does after start, by operation number:
     [name, first argument, pointer]; root_mount: path and id of the mount that it
@@ -29,13 +30,14 @@ class Record:
 
     __slots__ = (
         "annotations", "bundle", "cgroup", "created", "hooks", "id", "late", "notify", "oci_version", "owner",
-        "pid", "private_pids", "resources", "root_mount", "rootfs", "start_time", "status",
+        "pid", "private_pids", "resctrl", "resources", "root_mount", "rootfs", "start_time", "status",
     )  # fmt: skip
 
     def __init__(self, id: str, bundle: str) -> None:
         self.id = id
         self.bundle = bundle
         self.resources: dict[str, Any] = {}
+        self.resctrl: list[str] = []
         self.rootfs = ""
         self.oci_version = ""
         self.created = ""

@@ -17,8 +17,6 @@ from pyrunc.spec.schema import is_valid
 from .fixtures import BAD, FIXTURES, GOOD, bad_text, bad_values, good_configs
 from .leaves import found_in, leaves
 
-UNSUPPORTED = {("linux", "netDevices"), ("linux", "intelRdt")}
-
 
 @pytest.mark.parametrize("bundle", GOOD, ids=lambda path: path.name)
 def test_good_bundle(bundle):
@@ -86,7 +84,7 @@ def test_good_cases_have_every_supported_leaf():
     missing = [
         path
         for path in leaves()
-        if path[:2] not in UNSUPPORTED and not any(found_in(config, path) for config in configs)
+        if not any(found_in(config, path) for config in configs)
     ]
     assert missing == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyrunc.spec.rules import RULES, UNSUPPORTED, check_rules, nest, version
+from pyrunc.spec.rules import RULES, check_rules, nest, version
 from pyrunc.spec.rules_linux import number_ranges, sysctl_path
 from tests.unit.spec.leaves import leaves
 
@@ -63,11 +63,9 @@ def test_nest():
 
 
 def test_table():
-    """Every rule looks at a property that exists and cites a section; every unsupported property exists."""
+    """Every rule looks at a property that exists and cites a section."""
     known = {path[:length] for path in leaves() for length in range(1, 5)}
     for path, section, rule in RULES:
         assert path in known
         assert section.startswith(("config.md#", "config-linux.md#"))
         assert rule.__doc__
-    for name in UNSUPPORTED:
-        assert ("linux", name) in known

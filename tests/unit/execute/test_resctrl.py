@@ -1,0 +1,132 @@
+"""Resource control groups in a tree that behaves as the kernel's: a new directory has its files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pyrunc.errors import HostError, OperationError, PyruncError
+from pyrunc.execute.resctrl import join_group, make_group, parse_schemata, remove_groups
+from pyrunc.host.facts import Facts
+from pyrunc.plan.environment import MUST_BE_SAME, MUST_EXIST, TAKE, plan_net_devices, plan_resctrl
+
+ALL = "L3:0=fffff;1=fffff\nMB:0=100;1=100\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def fill(path: str) -> None:
+        Path(path, "tasks").touch()
+        Path(path, "schemata").write_text(ALL)
+        real(f"{path}/mon_groups")
+
+    def mkdir(path: str, mode: int = 0o777) -> None:
+        real(path)
+        fill(path)
+
+    def rmdir(path: str) -> None:
+        for name in ("tasks", "schemata"):
+            os.unlink(f"{path}/{name}")
+        real_rmdir(f"{path}/mon_groups")
+        real_rmdir(path)
+
+    real, real_rmdir = os.mkdir, os.rmdir
+    real(f"{tmp_path}/info")
+    fill(str(tmp_path))
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(os, "rmdir", rmdir)
+    return tmp_path
+
+
+def test_new_group_with_schemata(tree: Path) -> None:
+    path = f"{tree}/g"
+    assert make_group(path, MUST_BE_SAME, ["L3:0=f", "MB:0=50"])
+    assert Path(path, "schemata").read_text().startswith("MB:0=50\n")  # the kernel takes line by line
+    join_group(path, 77)
+    assert Path(path, "tasks").read_text() == "77"
+    remove_groups([path])
+    assert not Path(path).exists()
+    remove_groups([path])
+
+
+def test_existing_group_must_have_the_same(tree: Path) -> None:
+    path = f"{tree}/g"
+    os.mkdir(path)
+    assert not make_group(path, MUST_BE_SAME, ["L3:0=0fffff", "MB:1=100"])
+    with pytest.raises(HostError, match="L3 differs"):
+        make_group(path, MUST_BE_SAME, ["L3:1=3"])
+    assert Path(path, "schemata").read_text() == ALL
+
+
+def test_group_that_must_exist(tree: Path) -> None:
+    with pytest.raises(OperationError, match="no such file"):
+        make_group(f"{tree}/g", MUST_EXIST, [])
+    assert not make_group(str(tree), MUST_EXIST, [])
+
+
+def test_own_group_is_taken_as_it_is(tree: Path) -> None:
+    path = f"{tree}/g"
+    os.mkdir(path)
+    assert not make_group(path, TAKE, ["MB:0=20"])
+    assert Path(path, "schemata").read_text().startswith("MB:0=20\n")
+
+
+def test_refused_schemata_leave_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "info/last_cmd_status").write_text("mask 0x0 is invalid\n")
+
+    def refuse(fd: int, data: bytes) -> int:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "write", refuse)
+    with pytest.raises(OperationError, match="invalid argument .mask 0x0 is invalid"):
+        make_group(f"{tree}/g", TAKE, ["L3:0=0"])
+    assert not (tree / "g").exists()
+
+
+def test_schemata() -> None:
+    assert parse_schemata(["    L3:0=0FF;01=0", "MB:0=100"]) == {"L3": {"0": "ff", "1": "0"}, "MB": {"0": "100"}}
+
+
+# --- plans ------------------------------------------------------------------------------
+
+
+def facts(**values: object) -> Facts:
+    return Facts.from_json({"resctrl": "/r", **values})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("rdt", "path", "rule", "lines"),
+    [
+        ({}, "/r/id", TAKE, []),
+        ({"schemata": ["MB:0=1"]}, "/r/id", TAKE, ["MB:0=1"]),
+        ({"closID": "c"}, "/r/c", MUST_EXIST, []),
+        ({"closID": "/"}, "/r", MUST_EXIST, []),
+        (
+            {"closID": "c", "schemata": ["L2:0=1"], "memBwSchema": "MB:0=2", "l3CacheSchema": "L3:0=3"},
+            "/r/c", MUST_BE_SAME, ["L3:0=3", "MB:0=2", "L2:0=1"],
+        ),
+    ],
+)  # fmt: skip
+def test_classes_of_service(rdt: dict[str, object], path: str, rule: int, lines: list[str]) -> None:
+    make, join = plan_resctrl({"intelRdt": rdt}, facts(), "id")
+    assert make.args == (path, rule, lines)
+    assert join.args == (path,)
+
+
+def test_monitoring_has_a_group_of_its_own() -> None:
+    plan = plan_resctrl({"intelRdt": {"closID": "c", "enableMonitoring": True}}, facts(), "id")
+    assert [op.args[0] for op in plan] == ["/r/c", "/r/c", "/r/c/mon_groups/id", "/r/c/mon_groups/id"]
+
+
+def test_no_resctrl() -> None:
+    with pytest.raises(HostError, match="not mounted"):
+        plan_resctrl({"intelRdt": {}}, facts(resctrl=""), "id")
+
+
+@pytest.mark.parametrize("values", [{"euid": 1000}, {"user_namespace": True}])
+def test_network_devices_need_root(values: dict[str, object]) -> None:
+    with pytest.raises(PyruncError, match="only root") as caught:
+        plan_net_devices({"netDevices": {"eth1": {}}}, facts(**values))
+    assert caught.value.pointer == "/linux/netDevices"
