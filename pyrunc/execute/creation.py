@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pyrunc.execute.conversation import Message
     from pyrunc.host.facts import Facts
     from pyrunc.operations import Log
-    from pyrunc.plan.options import CreateOptions
     from pyrunc.plan.ops import Slot
+    from pyrunc.plan.options import CreateOptions
     from pyrunc.plan.plan import Plan
     from pyrunc.spec.load import LoadedConfig
     from pyrunc.state.store import Entry

@@ -7,7 +7,8 @@ import os
 from pyrunc.errors import UsageError
 from pyrunc.execute.creation import Creation
 from pyrunc.host.facts import probe_facts
-from pyrunc.plan.create import CreateOptions, plan_create
+from pyrunc.plan.create import plan_create
+from pyrunc.plan.options import CreateOptions
 from pyrunc.spec.load import load_bundle
 from pyrunc.state.store import Store, check_id
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pyrunc.execute.foreground import Foreground
     from pyrunc.operations import Context
-    from pyrunc.plan.create import CreateOptions
+    from pyrunc.plan.options import CreateOptions
     from pyrunc.spec.types import Config
 
 

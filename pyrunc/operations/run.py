@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyrunc.execute.foreground import Foreground
     from pyrunc.execute.notify_socket import NotifySocket
     from pyrunc.operations import Context
-    from pyrunc.plan.create import CreateOptions
+    from pyrunc.plan.options import CreateOptions
     from pyrunc.state.store import Entry
 
 

@@ -23,6 +23,7 @@ from pyrunc.plan.namespaces import (
     read_namespaces,
 )
 from pyrunc.plan.ops import Op, Slot
+from pyrunc.plan.options import CreateOptions
 from pyrunc.plan.plan import Plan
 from pyrunc.plan.process import (
     CONSOLE,
@@ -57,39 +58,6 @@ REPLY = Slot("reply")
 CGROUP = Slot("cgroup")
 NOTIFY = Slot("notify")
 NOTIFY_DIRECTORY = "/run/notify"
-
-
-class CreateOptions:
-    """What the caller of create decides, beside the bundle.
-
-    bundle, state_dir: absolute paths; detach: the terminal goes to
-    `console_socket`; notify_socket: the caller's NOTIFY_SOCKET, "" = none;
-    listen_fds: as in LISTEN_FDS, passed on from 3 on before `preserve_fds` more;
-    seccomp_program: the compiled filter.
-    """
-
-    __slots__ = (
-        "bundle", "console_socket", "detach", "id", "listen_fds", "no_cgroup", "no_new_keyring", "no_pivot",
-        "notify_socket", "pid_file", "pidfd_socket", "preserve_fds", "seccomp_program", "state_dir",
-        "systemd_cgroup",
-    )  # fmt: skip
-
-    def __init__(self, id: str, bundle: str, state_dir: str) -> None:
-        self.id = id
-        self.bundle = bundle
-        self.state_dir = state_dir
-        self.systemd_cgroup = False
-        self.no_cgroup = False
-        self.no_pivot = False
-        self.no_new_keyring = False
-        self.pid_file = ""
-        self.console_socket = ""
-        self.pidfd_socket = ""
-        self.preserve_fds = 0
-        self.detach = True
-        self.notify_socket = ""
-        self.listen_fds = 0
-        self.seccomp_program = b""
 
 
 def plan_create(config: Config, facts: Facts, options: CreateOptions) -> Plan:
@@ -187,14 +155,29 @@ class _Story:
             self.runtime.append(ops.wait("init"))
         if self.late and self.joins:
             self.runtime += [ops.join_cgroup().at("/linux/cgroupsPath"), ops.signal("joined")]
-            self.init.append(ops.wait("joined"))
-        if self.late:
-            self.init += plan_cgroup_namespace(self.namespaces)
+        if not self._builds_meanwhile():
+            self._settle_in_cgroup()
         self.runtime.append(ops.write_record("creating"))
         if not self.options.no_new_keyring:
             self.init += plan_keyring(self.process, self.facts, self.options.id)
         if self.facts.euid != 0:
             self.init += sources
+
+    def _builds_meanwhile(self) -> bool:
+        """Whether the mounts can be built while the runtime moves the process, which makes it wait for RCU.
+
+        Not where the cgroup namespace shows in them, nor where they are filled
+        at the container's expense, nor where the runtime has to answer first.
+        """
+        copies = any(op.name == "copy_up" for op in self.mounts.attach)
+        own_mounts = self.namespaces.has("mount") and not self.namespaces.is_new("cgroup")
+        return self.late and own_mounts and not copies
+
+    def _settle_in_cgroup(self) -> None:
+        if self.late and self.joins:
+            self.init.append(ops.wait("joined"))
+        if self.late:
+            self.init += plan_cgroup_namespace(self.namespaces)
 
     def _sources(self) -> list[Op]:
         own = {str(op.args[0]): str(op.args[1]) for op in self.cgroups if op.name == "make_cgroup"}
@@ -232,6 +215,8 @@ class _Story:
             self.init += init
             self.runtime += runtime
         self.init += plan_names(self.namespaces, self.config)
+        if self._builds_meanwhile():
+            self._settle_in_cgroup()
         hooks = plan_environment(self.config, self.facts, self.options.id)
         if hooks:
             self.init += [ops.signal("environment"), ops.wait("hooks")]

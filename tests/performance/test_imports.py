@@ -52,7 +52,7 @@ CREATE = COMMON | CGROUP | {
         f"pyrunc.plan.{name}"
         for name in (
             "capabilities", "cgroup_mounts", "cgroups", "create", "devices", "hooks", "mount_options", "mounts",
-            "namespaces", "opcodes", "ops", "plan", "process", "restrictions", "rootfs", "seccomp", "wire",
+            "namespaces", "opcodes", "ops", "options", "plan", "process", "restrictions", "rootfs", "seccomp", "wire",
         )
     ),
 }  # fmt: skip

@@ -12,11 +12,12 @@ from pyrunc.errors import PyruncError
 from pyrunc.host.facts import Facts
 from pyrunc.linux import CAPABILITIES, RLIMITS
 from pyrunc.plan import ops
-from pyrunc.plan.create import CreateOptions, plan_create
+from pyrunc.plan.create import plan_create
 from pyrunc.plan.exec import ExecOptions, plan_exec
 from pyrunc.plan.mount_options import known_options
 from pyrunc.plan.namespaces import FLAGS
 from pyrunc.plan.ops import Slot
+from pyrunc.plan.options import CreateOptions
 from pyrunc.plan.plan import Plan, render_text, simulate
 from pyrunc.plan.wire import encode_plan
 from pyrunc.spec.rules import check_rules

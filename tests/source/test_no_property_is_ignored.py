@@ -14,7 +14,8 @@ from typing import Any
 
 from pyrunc.errors import PyruncError
 from pyrunc.host.facts import Facts
-from pyrunc.plan.create import CreateOptions, plan_create
+from pyrunc.plan.create import plan_create
+from pyrunc.plan.options import CreateOptions
 from pyrunc.plan.render import render_objects
 from pyrunc.spec.load import load_bundle
 from pyrunc.spec.rules import check_rules

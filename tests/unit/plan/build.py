@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pyrunc.host.facts import Facts
-from pyrunc.plan.create import CreateOptions, plan_create
+from pyrunc.plan.create import plan_create
 from pyrunc.plan.ops import Op
+from pyrunc.plan.options import CreateOptions
 from pyrunc.plan.plan import Plan, simulate
 from pyrunc.spec.rules import check_rules
 from pyrunc.spec.schema import is_valid
