@@ -22,6 +22,8 @@ _UPDATE = (
     Flag("memory-reservation", TEXT, "memory that is kept for the container", metavar="SIZE"),
     Flag("memory-swap", TEXT, "limit of memory and swap together, -1 for none", metavar="SIZE"),
     Flag("pids-limit", TEXT, "limit of the number of processes and threads, -1 for none", metavar="N"),
+    Flag("l3-cache-schema", TEXT, "bit masks of the L3 cache (intelRdt)", metavar="L3:ID=MASK[;..]"),
+    Flag("mem-bw-schema", TEXT, "memory bandwidth (intelRdt)", metavar="MB:ID=VALUE[;..]"),
 )
 
 _EVENTS = (

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.execute.criu_messages import Response
+    from pyrunc.plan.ops import Op
 
 LOG = "restore.log"
 LOG_LEVEL = 4
 ROOT = "criu-root"
 SIGKILL = 9
-_BEFORE = ("make_cgroup", "write_cgroup", "own_cgroup", "attach_device_program")
+_CGROUP_OPS = ("start_unit", "make_cgroup", "write_cgroup", "own_cgroup", "attach_device_program")
 
 
 class Restored:
@@ -57,31 +58,32 @@ class Restored:
 class Restoration(Creation):
     """One restore under way: `restore` instead of `run`, `undo` after a failure as for a create."""
 
+    _criu: Criu
+
     def restore(self, images: str, work: str, asked: dict[str, Any], pid_file: str) -> None:
         """Bring the container back from `images`; it runs then.  asked: further options for CRIU."""
         for warning in self.plan.warnings:
             self.log.warning(warning)
-        start = next(number for number, op in enumerate(self.plan.runtime) if op.name == "start_init")
+        begin = next(number for number, op in enumerate(self.plan.runtime) if op.name == "send_plan")
         self.write_record("creating")
-        self._run_cgroup_ops(self.plan.runtime[:start])
         prepare_mount_points(self.record.rootfs, self.config.get("mounts") or [])
         root = f"{self.entry.dir}/{ROOT}"
         os.mkdir(root, 0o700)
         try:
             # CRIU wants a mount point; the container's root gets its attributes and its peers
             native.bind_mount(self.record.rootfs, root, bool(self.config["root"].get("readonly")))
-            self._run_criu(images, work, root, asked)
+            self._run_criu(images, work, root, asked, self.plan.runtime[:begin])
         finally:
             native.detach_mount(root)
             os.rmdir(root)
-        self._run_cgroup_ops(self.plan.runtime[start:])
+        self._run_cgroup_ops(self.plan.runtime[begin:])
         self.write_record("created")
         if pid_file:
             self.write_pid_file(pid_file)
 
-    def _run_cgroup_ops(self, ops: list[Any]) -> None:
+    def _run_cgroup_ops(self, ops: list[Op]) -> None:
         for op in ops:
-            if op.name not in _BEFORE:
+            if op.name not in _CGROUP_OPS:
                 continue
             try:
                 getattr(self, op.name)(*op.args)
@@ -90,7 +92,13 @@ class Restoration(Creation):
 
                 raise explain_runtime(op, error) from error
 
-    def _run_criu(self, images: str, work: str, root: str, asked: dict[str, Any]) -> None:
+    def start_unit(self, unit: str, slice: str, user: int, below: str, properties: list[str]) -> None:
+        """The scope begins with CRIU, which leaves it to what it restores."""
+        if self.cgroup is not None:
+            self.cgroup.start_unit(self._criu.pid, properties)
+
+    def _run_criu(self, images: str, work: str, root: str, asked: dict[str, Any], first: list[Op]) -> None:
+        """One request to CRIU, which is in the container's cgroup by then (`first` makes it)."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         opened = [os.open(path, flags) for path in (images, work)]
         extra = [0, 1, 2]
@@ -106,9 +114,14 @@ class Restoration(Creation):
             "inherit_fd": [Message([(1, key), (2, fd)]) for key, fd in inherited],
         }
         try:
-            criu = Criu(extra, cgroup_fd=self.cgroup_descriptor())
-            if self.cgroup is not None:
-                self.cgroup.join(criu.pid)
+            self._criu = criu = Criu(extra)
+            try:
+                self._run_cgroup_ops(first)
+                if self.cgroup is not None:
+                    self.cgroup.join(criu.pid)
+            except BaseException:
+                criu.end(kill=True)
+                raise
             options["cg_root"] = cgroup_roots(read_text(f"/proc/{criu.pid}/cgroup"))
             answer = criu.ask(encode_request(RESTORE, options), "restore", self.notified, f"{work}/{LOG}")
             criu.end()

@@ -42,6 +42,7 @@ def update(
     cpu_share: str = "", cpu_rt_period: str = "", cpu_rt_runtime: str = "", cpu_idle: str = "",
     cpuset_cpus: str = "", cpuset_mems: str = "", kernel_memory: str = "", kernel_memory_tcp: str = "",
     memory: str = "", memory_reservation: str = "", memory_swap: str = "", pids_limit: str = "",
+    l3_cache_schema: str = "", mem_bw_schema: str = "",
 ) -> None:  # fmt: skip
     """Change the limits of the container `id`.
 
@@ -57,9 +58,26 @@ def update(
     asked = read_resources(resources) if resources else from_flags(flags)
     for warning in warn_unused(asked):
         context.log.warning(warning)
+    if schemata := [line for line in (l3_cache_schema, mem_bw_schema) if line]:
+        change_schemata(entry, record, schemata)
     if change := what_is_set(asked):
         _change(entry, record, change)
     entry.close()
+
+
+def change_schemata(entry: Entry, record: Record, schemata: list[str]) -> None:
+    """Write lines to the schemata of the container's class of service."""
+    from pyrunc.execute.resctrl import write_schemata
+    from pyrunc.plan.environment import group_path
+
+    config = parse_json(entry.read_file(CONFIG))
+    rdt = (config.get("linux") or {}).get("intelRdt")
+    if rdt is None:
+        raise UsageError("the container has no intelRdt section: it is in no class of service of its own")
+    facts = probe_facts(config, cgroups=False)
+    if not facts.resctrl:
+        raise HostError("the resctrl file system is not mounted", step="update")
+    write_schemata(group_path(rdt, facts.resctrl, record.id), schemata)
 
 
 def read_resources(source: str) -> dict[str, Any]:
@@ -86,6 +104,10 @@ def _change(entry: Entry, record: Record, change: dict[str, Any]) -> None:
     check_controllers(limits, cgroup)
     check_memory(whole, bool((after.get("memory") or {}).get("checkBeforeUpdate")), cgroup)
     apply(limits, cgroup)
+    if record.cgroup["driver"] == "systemd":  # which would write its own values again some day
+        from pyrunc.cgroup.limits_systemd import unit_properties
+
+        cgroup.set_properties(unit_properties(limits, facts.cgroup_version))
     record.resources = merge(record.resources, change)
     entry.write(record)
 

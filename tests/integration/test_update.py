@@ -131,6 +131,7 @@ def test_errors(container: Container) -> None:
     container.box.call("update", "--pids-limit", "5", "nobody").failed("container does not exist")
     container.call("update", "--memory", "lots").failed("invalid value 'lots' for --memory")
     container.call("update", "-r", "-", input=b'{"pids": {"limit": "5"}}').failed("limit")
+    container.call("update", "--l3-cache-schema", "L3:0=f").failed("no intelRdt section")
     container.call("update", "--kernel-memory", "5m").ok()
     assert "ignored" in container.box.log_lines()[-1]["msg"]
     container.kill()
