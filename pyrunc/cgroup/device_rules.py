@@ -76,8 +76,11 @@ def render_access(access: int) -> str:
 
 
 def _defaults() -> list[DeviceRule]:
-    """The runtime's own rules: null, zero, full, random, urandom; tty, console, ptmx; pts; mknod."""
-    numbers = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, ANY))
+    """The runtime's own rules: null, zero, full, random, urandom; tty, ptmx; pts; mknod.
+
+    /dev/console is a bound pseudo-terminal; c 5:1 would be the console of the host.
+    """
+    numbers = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, ANY))
     rules = [DeviceRule(True, "c", major, minor, ALL) for major, minor in numbers]
     return [*rules, *(DeviceRule(True, kind, ANY, ANY, MKNOD) for kind in "cb")]
 
