@@ -35,8 +35,13 @@ static int set_root(struct context *context, int fd)
 static int attach(struct context *context, const struct op *op, const char *directory)
 {
     int fd = slot_get(context, op, 0);
-    int error = fd < 0 ? fd : sys_move_mount(fd, "", AT_FDCWD, directory, MOVE_MOUNT_F_EMPTY_PATH);
+    struct stat root;
+    int error = fd < 0 ? fd : result(fstat(fd, &root));
 
+    if (!error && !S_ISDIR(root.st_mode))
+        return -ENOTDIR;
+    if (!error)
+        error = sys_move_mount(fd, "", AT_FDCWD, directory, MOVE_MOUNT_F_EMPTY_PATH);
     return error < 0 ? error : set_root(context, result(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
 }
 
