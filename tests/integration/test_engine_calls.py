@@ -24,7 +24,6 @@ from tests.harness import (
     Box,
     Bundle,
     Container,
-    only_ours,
     peer_differs,
     reap,
     wait_child,

@@ -111,7 +111,7 @@ def test_environment_is_built_before_the_runtime_hooks(box: Box, log: Path) -> N
 
 def test_arguments_environment_and_directory(box: Box, log: Path) -> None:
     bundle = with_log(box, log)
-    script = f'echo "$0 $1 $2"; env; pwd'
+    script = 'echo "$0 $1 $2"; env; pwd'
     entry = {
         "path": "/bin/sh",
         "args": ["zero", "-c", f"({script}) >{log}/seen", "name", "one", "two words"],

@@ -178,9 +178,7 @@ def test_ambient_capabilities_reach_an_ordinary_user(box: Box) -> None:
     names = ["CAP_NET_BIND_SERVICE", "CAP_KILL"]
     bundle = box.bundle()
     bundle.process["user"] = {"uid": 1000, "gid": 1000}
-    bundle.process["capabilities"] = {
-        key: names for key in ("bounding", "permitted", "inheritable", "effective", "ambient")
-    }
+    bundle.process["capabilities"] = dict.fromkeys(("bounding", "permitted", "inheritable", "effective", "ambient"), names)
     status = box.report(bundle)["status"]
     assert {status[key] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {mask(*names)}
 
