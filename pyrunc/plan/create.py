@@ -92,7 +92,8 @@ class _Story:
         made = any(op.name == "make_cgroup" for op in self.cgroups)
         self.joins = made and facts.cgroup_version == 1
         # what the kernel makes for namespaces is not charged to the container then, nor stage 1's memory
-        self.late = made and needs_clone(self.namespaces)
+        self.by_unit = any(op.name == "start_unit" for op in self.cgroups)  # a scope begins with a process
+        self.late = made and not self.by_unit and needs_clone(self.namespaces)
         self.cgroup_slot: Slot | None = None
         if facts.cgroup_version == 2:
             real_root = facts.euid == 0 and not facts.user_namespace
@@ -116,9 +117,8 @@ class _Story:
     def prepare(self) -> None:
         """The runtime: record and cgroup, before there is any process."""
         self.runtime.append(ops.write_record("creating"))
-        by_unit = any(op.name == "start_unit" for op in self.cgroups)  # a scope begins with a process
         start = [ops.start_init()]
-        self.runtime += start + self.cgroups if by_unit else self.cgroups + start
+        self.runtime += start + self.cgroups if self.by_unit else self.cgroups + start
         if self.joins and not self.late:
             self.runtime.append(ops.join_cgroup().at("/linux/cgroupsPath"))
         adjustment = self.process.get("oomScoreAdj") if self.process else None
