@@ -199,18 +199,22 @@ int op_unshare(struct context *context, const struct op *op)
     return result(unshare((int)arg_int(op, 0)));
 }
 
-/* Raw system calls, as libc would act on all threads. Groups cannot be dropped
- * where the user namespace denies setgroups; then they stay what they were. */
+/* Raw system calls, as libc would act on all threads. */
+int op_become_root_with_groups(struct context *context, const struct op *op)
+{
+    int error = sys_call(SYS_setresgid, 0, 0, 0);
+
+    (void)context, (void)op;
+    return error ? error : sys_call(SYS_setresuid, 0, 0, 0);
+}
+
+/* Groups cannot be dropped where the user namespace denies setgroups; then they
+ * stay what they were. */
 int op_become_root(struct context *context, const struct op *op)
 {
     int error = sys_call(SYS_setgroups, 0, NULL);
 
-    (void)context, (void)op;
-    if (!error || error == -EPERM)
-        error = sys_call(SYS_setresgid, 0, 0, 0);
-    if (!error)
-        error = sys_call(SYS_setresuid, 0, 0, 0);
-    return error;
+    return error && error != -EPERM ? error : op_become_root_with_groups(context, op);
 }
 
 /* The file belongs to the owner of a dumpable process, else to the real root, whom a

@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 72
+#define PYRUNC_OP_COUNT 73
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -19,62 +19,63 @@
     X(13, setns, "fi") \
     X(14, unshare, "i") \
     X(15, become_root, "") \
-    X(16, write_timens_offsets, "s") \
-    X(17, set_hostname, "s") \
-    X(18, set_domainname, "s") \
-    X(19, set_loopback_up, "") \
-    X(20, open_tree, "fsi") \
-    X(21, open_source, "fs") \
-    X(22, clone_mount, "fi") \
-    X(23, open_device, "fsii") \
-    X(24, set_propagation, "i") \
-    X(25, attach_root, "f") \
-    X(26, attach_root_at, "fs") \
-    X(27, open_root, "") \
-    X(28, new_mount, "fssli") \
-    X(29, mount_setattr, "fiiii") \
-    X(30, idmap_mount, "ffi") \
-    X(31, move_mount, "fsii") \
-    X(32, remount, "siil") \
-    X(33, copy_up, "fs") \
-    X(34, make_directory, "si") \
-    X(35, make_symlink, "sss") \
-    X(36, make_node, "siiiiiii") \
-    X(37, pivot_root, "") \
-    X(38, move_root, "") \
-    X(39, change_root, "") \
-    X(40, mask_path, "s") \
-    X(41, readonly_path, "s") \
-    X(42, readonly_root, "") \
-    X(43, root_propagation, "i") \
-    X(44, open_proc, "f") \
-    X(45, write_proc, "fssi") \
-    X(46, open_pty, "ff") \
-    X(47, set_window_size, "fii") \
-    X(48, send_fd, "f") \
-    X(49, bind_console, "fs") \
-    X(50, use_terminal, "fi") \
-    X(51, own_stdio, "i") \
-    X(52, set_personality, "i") \
-    X(53, set_scheduler, "iiiiiii") \
-    X(54, set_io_priority, "ii") \
-    X(55, set_memory_policy, "ib") \
-    X(56, set_affinity, "b") \
-    X(57, change_directory, "s") \
-    X(58, set_groups, "s") \
-    X(59, set_user, "ii") \
-    X(60, drop_bounding, "i") \
-    X(61, set_capabilities, "iii") \
-    X(62, raise_capabilities, "") \
-    X(63, set_ambient, "i") \
-    X(64, set_no_new_privs, "") \
-    X(65, set_label, "fss") \
-    X(66, load_seccomp, "bii") \
-    X(67, find_home, "i") \
-    X(68, find_executable, "ss") \
-    X(69, run_hook, "sllis") \
-    X(70, await_start, "ff") \
-    X(71, close_fds, "i") \
-    X(72, exec, "ll")
+    X(16, become_root_with_groups, "") \
+    X(17, write_timens_offsets, "s") \
+    X(18, set_hostname, "s") \
+    X(19, set_domainname, "s") \
+    X(20, set_loopback_up, "") \
+    X(21, open_tree, "fsi") \
+    X(22, open_source, "fs") \
+    X(23, clone_mount, "fi") \
+    X(24, open_device, "fsii") \
+    X(25, set_propagation, "i") \
+    X(26, attach_root, "f") \
+    X(27, attach_root_at, "fs") \
+    X(28, open_root, "") \
+    X(29, new_mount, "fssli") \
+    X(30, mount_setattr, "fiiii") \
+    X(31, idmap_mount, "ffi") \
+    X(32, move_mount, "fsii") \
+    X(33, remount, "siil") \
+    X(34, copy_up, "fs") \
+    X(35, make_directory, "si") \
+    X(36, make_symlink, "sss") \
+    X(37, make_node, "siiiiiii") \
+    X(38, pivot_root, "") \
+    X(39, move_root, "") \
+    X(40, change_root, "") \
+    X(41, mask_path, "s") \
+    X(42, readonly_path, "s") \
+    X(43, readonly_root, "") \
+    X(44, root_propagation, "i") \
+    X(45, open_proc, "f") \
+    X(46, write_proc, "fssi") \
+    X(47, open_pty, "ff") \
+    X(48, set_window_size, "fii") \
+    X(49, send_fd, "f") \
+    X(50, bind_console, "fs") \
+    X(51, use_terminal, "fi") \
+    X(52, own_stdio, "i") \
+    X(53, set_personality, "i") \
+    X(54, set_scheduler, "iiiiiii") \
+    X(55, set_io_priority, "ii") \
+    X(56, set_memory_policy, "ib") \
+    X(57, set_affinity, "b") \
+    X(58, change_directory, "s") \
+    X(59, set_groups, "s") \
+    X(60, set_user, "ii") \
+    X(61, drop_bounding, "i") \
+    X(62, set_capabilities, "iii") \
+    X(63, raise_capabilities, "") \
+    X(64, set_ambient, "i") \
+    X(65, set_no_new_privs, "") \
+    X(66, set_label, "fss") \
+    X(67, load_seccomp, "bii") \
+    X(68, find_home, "i") \
+    X(69, find_executable, "ss") \
+    X(70, run_hook, "sllis") \
+    X(71, await_start, "ff") \
+    X(72, close_fds, "i") \
+    X(73, exec, "ll")
 
 #endif

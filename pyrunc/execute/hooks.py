@@ -29,14 +29,16 @@ def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, objec
 
     argv[0] is args[0], whatever `path` is: docker's network hook is a link to
     its daemon and looks at its name.  Without `env` it gets the runtime's own.
-    Output goes to memory files, so no hook and no child of one can block us.
+    Output goes to memory files, so no hook and no child of one can block us, or
+    to the files that the annotations run.oci.hooks.stdout and .stderr name.
     """
     env = [os.fsencode(item) for item in hook["env"]] if "env" in hook else _own_environment()
     args = [os.fsencode(item) for item in hook.get("args") or [hook["path"]]]
     where = f"error running {kind} hook #{index}"
     pointer = f"/hooks/{kind}/{index}"
-    files = [_memory_file(render_json(state).encode()), _memory_file(b""), _memory_file(b"")]
+    files = [_memory_file(render_json(state).encode())]
     try:
+        files += [_output_file(state, "stdout"), _output_file(state, "stderr")]
         pid, pidfd = native.spawn(
             hook["path"], args, env, [(fd, number) for number, fd in enumerate(files)], directory=directory
         )
@@ -100,6 +102,20 @@ def _own_environment() -> list[bytes]:
     return [name + b"=" + value for name, value in os.environb.items()]
 
 
+def _output_file(state: dict[str, object], name: str) -> int:
+    annotations = state.get("annotations")
+    path = annotations.get(f"run.oci.hooks.{name}") if isinstance(annotations, dict) else None
+    if not path:
+        return _memory_file(b"")
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        text = f"cannot open {path} for the output of hooks: {reason_of(error)}"
+        pointer = f"/annotations/run.oci.hooks.{name}"
+        raise HookError(text, pointer=pointer, path=path, errno=error.errno or 0) from error
+
+
 def _memory_file(content: bytes) -> int:
     fd = os.memfd_create("hook", os.MFD_CLOEXEC)
     if content:
@@ -109,4 +125,10 @@ def _memory_file(content: bytes) -> int:
 
 
 def _output(fd: int) -> str:
-    return os.pread(fd, OUTPUT_LIMIT, 0).decode("utf-8", "replace").strip().replace("\n", "; ")
+    """The last that was written, on one line."""
+    try:
+        size = os.fstat(fd).st_size
+        text = os.pread(fd, OUTPUT_LIMIT, max(size - OUTPUT_LIMIT, 0))
+    except OSError:  # a pipe
+        return ""
+    return text.decode("utf-8", "replace").strip().replace("\n", "; ")

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from pyrunc.operations import Context
 
 OLDEST, NEWEST = "1.0.0", "1.3.0"
+ANNOTATIONS = (
+    "org.criu.config",
+    "org.systemd.property.",
+    "run.oci.hooks.stderr",
+    "run.oci.hooks.stdout",
+    "run.oci.keep_original_groups",
+    "run.oci.pidfd_receiver",
+)
+"""Those that change what is done; a dot at the end stands for all that begin so."""
 HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
 
@@ -32,6 +41,7 @@ def features(context: Context) -> dict[str, object]:
             "org.opencontainers.pyrunc.version": __version__,
             "org.opencontainers.runc.checkpoint.enabled": "true",
         },
+        "potentiallyUnsafeConfigAnnotations": list(ANNOTATIONS),
     }
 
 

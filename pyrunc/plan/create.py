@@ -62,7 +62,13 @@ NOTIFY_DIRECTORY = "/run/notify"
 
 def plan_create(config: Config, facts: Facts, options: CreateOptions) -> Plan:
     """The plan that creates a container. Raises SpecError or HostError for what cannot be done."""
-    return _Story(config, facts, options).tell()
+    plan = _Story(config, facts, options).tell()
+    annotations = config.get("annotations") or {}
+    if any(name.startswith("run.oci.") for name in annotations):
+        from pyrunc.plan.annotations import apply_annotations
+
+        apply_annotations(plan, annotations)
+    return plan
 
 
 class _Story:

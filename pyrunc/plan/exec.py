@@ -81,6 +81,10 @@ def plan_exec(process: Process, record: Record, facts: Facts, options: ExecOptio
     plan.init += init
     plan.runtime += runtime
     _settle(plan, process, program, options)
+    if record.annotations.get("run.oci.keep_original_groups") == "1":
+        from pyrunc.plan.annotations import keep_groups
+
+        keep_groups(plan)
     return plan
 
 

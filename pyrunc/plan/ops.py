@@ -139,6 +139,11 @@ def become_root() -> Op:
     return Op("become_root")
 
 
+def become_root_with_groups() -> Op:
+    """become_root, but the extra groups stay as they are."""
+    return Op("become_root_with_groups")
+
+
 def write_timens_offsets(text: str) -> Op:
     """Write lines of `clock seconds nanoseconds` to /proc/self/timens_offsets."""
     return Op("write_timens_offsets", text)
