@@ -29,6 +29,15 @@ int text_starts(const char *text, const char *start)
     return *start == 0;
 }
 
+int text_equal(const char *left, const char *right)
+{
+    while (*left && *left == *right) {
+        left++;
+        right++;
+    }
+    return *left == *right;
+}
+
 uint64_t text_length(const char *text)
 {
     uint64_t length = 0;

@@ -15,6 +15,7 @@
 #define IMAGE_PAGE 4096ULL
 #define IMAGE_ANONYMOUS (~0ULL)
 #define IMAGE_VDSO_PIECES 4
+#define IMAGE_GROUPS 12
 #define IMAGE_FILES_LIMIT 4096
 
 /* What must be the same in every process that uses the image. */
@@ -39,6 +40,13 @@ struct segment {
 struct range {
     uint64_t address;
     uint64_t length;
+};
+
+/* Prefaulted ranges that a command line with this word (any, if empty) needs. */
+struct group {
+    char word[16];
+    uint64_t first;
+    uint64_t count;
 };
 
 /* A file or directory that must not have changed; the path ends in NUL, padded to 8. size ~0: not compared. */
@@ -82,6 +90,7 @@ struct image_header {
     uint64_t file_count;
     uint64_t files_size;
     uint64_t prefault_count;
+    struct group groups[IMAGE_GROUPS];
 };
 
 /* What the restored process learns about itself. */

@@ -6,6 +6,7 @@
 
 #define POPULATE_WRITE 23 /* MADV_POPULATE_WRITE, Linux 5.14 */
 #define SIGNAL_COUNT 64
+#define WORDS_LOOKED_AT 16
 #define MASK_SIZE 8
 #define INTERRUPT 2
 #define BROKEN_PIPE 13
@@ -98,12 +99,27 @@ static void set_thread(const struct image_header *header)
     CALL2(set_robust_list, header->robust_list, header->robust_length);
 }
 
-static void prefault(const struct image_header *header)
+static int is_meant(const struct group *group, const struct process *process)
 {
-    const struct range *range = image_prefaults(header);
+    if (!group->word[0])
+        return 1;
+    for (long i = 1; i < process->argc && i < WORDS_LOOKED_AT; i++)
+        if (text_equal(process->argv[i], group->word))
+            return 1;
+    return 0;
+}
 
-    for (uint64_t i = 0; i < header->prefault_count; i++, range++)
-        CALL3(madvise, range->address, range->length, POPULATE_WRITE);
+/* Pages that this command will write to: copied in one go each, which is cheaper than a fault each. */
+static void prefault(const struct image_header *header, const struct process *process)
+{
+    const struct range *ranges = image_prefaults(header);
+
+    for (const struct group *group = header->groups; group < header->groups + IMAGE_GROUPS && group->count; group++) {
+        if (!is_meant(group, process))
+            continue;
+        for (uint64_t i = group->first; i < group->first + group->count && i < header->prefault_count; i++)
+            CALL3(madvise, ranges[i].address, ranges[i].length, POPULATE_WRITE);
+    }
 }
 
 struct refusal restore_image(const struct image *image, const struct process *process, uint64_t training)
@@ -120,7 +136,7 @@ struct refusal restore_image(const struct image *image, const struct process *pr
     start.envp = process->envp;
     start.training = training;
     CALL1(close, image->fd);
-    prefault(header);
+    prefault(header, process);
     set_thread(header);
     renew_canary(header, process);
     set_signals(header);

@@ -35,6 +35,7 @@ void watch_crashes(const char *path);
 struct refusal check_marker(const char *path);
 
 int text_starts(const char *text, const char *start);
+int text_equal(const char *left, const char *right);
 uint64_t text_length(const char *text);
 
 #endif

@@ -4,6 +4,7 @@
  *   tool run|train IMAGE WORD...  restore it with this command line, whatever command it is
  *   tool boot PROGRAM WORD...     execute PROGRAM with its libraries placed bottom-up
  *   tool true                     does nothing, well
+ *   tool wait                     does nothing until a signal ends it
  */
 
 #include "restore.h"
@@ -15,11 +16,6 @@ ARCH_START;
 static void say(const char *text)
 {
     CALL3(write, 1, text, text_length(text));
-}
-
-static int equal(const char *left, const char *right)
-{
-    return text_starts(left, right) && text_length(left) == text_length(right);
 }
 
 static int report(struct refusal refusal)
@@ -65,13 +61,15 @@ static int carry_out(struct process *process)
 {
     const char *mode = process->argc > 1 ? process->argv[1] : "";
 
-    if (equal(mode, "true"))
+    if (text_equal(mode, "true"))
         return 0;
-    if (process->argc > 2 && equal(mode, "check"))
+    while (text_equal(mode, "wait"))
+        CALL5(ppoll, 0, 0, 0, 0, 8);
+    if (process->argc > 2 && text_equal(mode, "check"))
         return use_image(process, 0, 0);
-    if (process->argc > 2 && (equal(mode, "run") || equal(mode, "train")))
-        return use_image(process, 1, equal(mode, "train"));
-    if (process->argc > 2 && equal(mode, "boot"))
+    if (process->argc > 2 && (text_equal(mode, "run") || text_equal(mode, "train")))
+        return use_image(process, 1, text_equal(mode, "train"));
+    if (process->argc > 2 && text_equal(mode, "boot"))
         return boot(process);
     say("usage: see csrc/snapshot/tool.c\n");
     return 2;

@@ -13,8 +13,10 @@ _KEY = struct.Struct("<QqQQQ")
 _ANY_SIZE = 0xFFFF_FFFF_FFFF_FFFF
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _HASH_OFFSET, _HEADER_SIZE_OFFSET, _DATA_OFFSET = 8, 24, 32
-_PREFAULT_COUNT = -8  # from the end of the fixed part
-FIXED_SIZE = 40 + (72 + 72 + 4 * 8 + 8 * 4) + 9 * 8 + 4 * 16 + 3 * 32 + 5 * 8
+_PREFAULT_COUNT_OFFSET = 512
+_GROUP = struct.Struct("<16sQQ")
+_GROUPS_OFFSET, _GROUP_LIMIT = 520, 12
+FIXED_SIZE = _GROUPS_OFFSET + _GROUP_LIMIT * _GROUP.size
 
 
 class ChangedError(Exception):
@@ -103,19 +105,28 @@ def image_hash(data: bytes) -> int:
     return value
 
 
-def set_prefaults(image: str, ranges: list[tuple[int, int]]) -> None:
-    """Put the ranges (address, length) that a restored process will write into the image's header."""
+Ranges = list[tuple[int, int]]
+
+
+def set_prefaults(image: str, groups: dict[str, Ranges]) -> None:
+    """Put the ranges (address, length) that commands will write to into the image's header.
+
+    groups: word of the command line → ranges; "" for those of every command.
+    """
     with open(image, "r+b") as file:
         fixed = file.read(FIXED_SIZE)
         (size,) = struct.unpack_from("<Q", fixed, _HEADER_SIZE_OFFSET)
         (data,) = struct.unpack_from("<Q", fixed, _DATA_OFFSET)
-        (count,) = struct.unpack_from("<Q", fixed, FIXED_SIZE + _PREFAULT_COUNT)
         file.seek(0)
-        header = bytearray(file.read(size - 16 * count))
-        ranges = ranges[: (data - len(header)) // 16]
-        header += b"".join(struct.pack("<QQ", address, length) for address, length in ranges)
+        header = bytearray(file.read(size))
+        total = 0
+        for index, (word, ranges) in enumerate(list(groups.items())[:_GROUP_LIMIT]):
+            fitting = ranges[: (data - len(header)) // 16]
+            header += b"".join(struct.pack("<QQ", *one) for one in fitting)
+            _GROUP.pack_into(header, _GROUPS_OFFSET + index * _GROUP.size, word.encode(), total, len(fitting))
+            total += len(fitting)
         struct.pack_into("<Q", header, _HEADER_SIZE_OFFSET, len(header))
-        struct.pack_into("<Q", header, FIXED_SIZE + _PREFAULT_COUNT, len(ranges))
+        struct.pack_into("<Q", header, _PREFAULT_COUNT_OFFSET, total)
         struct.pack_into("<Q", header, _HASH_OFFSET, image_hash(bytes(header[16:])))
         file.seek(0)
         file.write(header)

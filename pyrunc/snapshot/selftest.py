@@ -6,29 +6,32 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 
 from pyrunc.errors import OperationError
-from pyrunc.snapshot import place
+from pyrunc.snapshot import keys, place
 
-_TIMEOUT = 60.0
+_TIMEOUT = 20.0
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-_REPORT_FD = 3
+PAGE = 4096
 
 Outcome = tuple[int, bytes, bytes]
 
 
 def make_bundles(scratch: str) -> None:
-    """A good bundle with a program that does nothing, and a bad one."""
+    """Bundles with a program that ends at once, with one that waits to be killed, and with mistakes."""
     from pyrunc.spec.defaults import default_config
 
-    os.makedirs(scratch + "/bundle/rootfs")
-    os.mkdir(scratch + "/bad")
     for name in ("dev", "proc", "sys"):
-        os.mkdir(f"{scratch}/bundle/rootfs/{name}")
+        os.makedirs(f"{scratch}/bundle/rootfs/{name}")
+    for name in ("bad", "waiting"):
+        os.mkdir(f"{scratch}/{name}")
     shutil.copy(place.TOOL, scratch + "/bundle/rootfs/tool")
     config = json.loads(json.dumps(default_config(False)))
-    config["process"].update(args=["/tool", "true"], terminal=False, cwd="/")
-    _write_json(scratch + "/bundle/config.json", config)
+    config["root"]["path"] = scratch + "/bundle/rootfs"
+    for name, mode in (("bundle", "true"), ("waiting", "wait")):
+        config["process"].update(args=["/tool", mode], terminal=False, cwd="/")
+        _write_json(f"{scratch}/{name}/config.json", config)
     _write_json(scratch + "/bad/config.json", {"ociVersion": 3, "root": {}})
 
 
@@ -49,26 +52,43 @@ def command_lines(scratch: str, run: str) -> list[list[str]]:
     ]
 
 
-def train(image: str, scratch: str) -> list[tuple[int, int]]:
-    """The ranges that commands write to, from trial runs."""
-    pages: dict[int, int] = {}
-    lines = [line for line in command_lines(scratch, "train") if "run" in line or "state" in line]
-    for line in lines:
-        reading, writing = os.pipe()
+def train(image: str, scratch: str) -> dict[str, keys.Ranges]:
+    """What commands write to: verb → ranges, and "" for what all of them do, from trial runs."""
+    root = ["--root", scratch + "/root-train"]
+    name = "pyrunc-snapshot-training"
+    written: dict[str, set[int]] = {}
+    for verb, *rest in (
+        ("state", "nobody"), ("create", "-b", scratch + "/waiting", name), ("state", name), ("start", name),
+        ("exec", name, "/tool", "true"), ("kill", name, "KILL"), ("delete", "--force", name),
+        ("run", "-b", scratch + "/bundle", name),
+    ):  # fmt: skip
         try:
-            _run([place.TOOL, "train", image, *line], writing)
-            os.set_blocking(reading, False)
-            report = b""
-            while part := _read(reading):
-                report += part
-        finally:
-            os.close(reading)
-            os.close(writing)
-        for entry in report.split(b"\n")[:-1]:
-            address, length = map(int, entry.split())
-            for page in range(address, address + length, 4096):
-                pages[page] = pages.get(page, 0) + 1
-    return _ranges([page for page, count in sorted(pages.items()) if count == len(lines)])
+            written[verb] = _written_pages([place.TOOL, "train", image, *root, verb, *rest])
+        except OperationError:
+            _run([place.TOOL, "run", image, *root, "delete", "--force", name])
+            raise
+    common = set.intersection(*written.values())
+    return {"": _ranges(common)} | {verb: _ranges(pages - common) for verb, pages in written.items()}
+
+
+def _written_pages(command: list[str]) -> set[int]:
+    """Those of one trial run, which reports in the file that it has for standard input.
+
+    It prints to nobody: a container that lives on would hold a pipe open.
+    """
+    with tempfile.TemporaryFile() as report:
+        try:
+            subprocess.run(
+                command, env=_ENVIRONMENT, cwd="/", stdin=report, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, timeout=_TIMEOUT, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise OperationError(f"the image failed its test: {' '.join(command)!r} did not end") from error
+        report.seek(0)
+        entries = [tuple(map(int, line.split())) for line in report]
+    if not entries:
+        raise OperationError(f"the image failed its test: {' '.join(command)!r} did not come to its end")
+    return {page for address, length in entries for page in range(address, address + length, PAGE)}
 
 
 def compare(script: str, image: str, scratch: str) -> None:
@@ -90,35 +110,24 @@ def _timeless(outcome: Outcome) -> tuple[int, list[bytes]]:
     return status, [line.partition(b" ")[2] if line.startswith(b"time=") else line for line in lines]
 
 
-def _run(command: list[str], report: int = -1) -> Outcome:
-    def place_report() -> None:
-        if report >= 0:
-            os.dup2(report, _REPORT_FD)
-
+def _run(command: list[str]) -> Outcome:
     try:
         result = subprocess.run(
             command, env=_ENVIRONMENT, cwd="/", stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=_TIMEOUT, check=False, preexec_fn=place_report, close_fds=report < 0,
+            timeout=_TIMEOUT, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise OperationError(f"the image failed its test: {' '.join(command)!r} did not end") from error
     return result.returncode, result.stdout, result.stderr
 
 
-def _read(fd: int) -> bytes:
-    try:
-        return os.read(fd, 65536)
-    except BlockingIOError:
-        return b""
-
-
-def _ranges(pages: list[int]) -> list[tuple[int, int]]:
-    ranges: list[tuple[int, int]] = []
-    for page in pages:
+def _ranges(pages: set[int]) -> keys.Ranges:
+    ranges: keys.Ranges = []
+    for page in sorted(pages):
         if ranges and sum(ranges[-1]) == page:
-            ranges[-1] = (ranges[-1][0], ranges[-1][1] + 4096)
+            ranges[-1] = (ranges[-1][0], ranges[-1][1] + PAGE)
         else:
-            ranges.append((page, 4096))
+            ranges.append((page, PAGE))
     return ranges
 
 

@@ -1,4 +1,4 @@
-"""In a training run: which pages this process wrote, reported at its end on descriptor 3."""
+"""In a training run: which pages this process wrote, reported at its end in the file on descriptor 0."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from array import array
 
 PAGE = 4096
-REPORT_FD = 3
+REPORT_FD = 0
 _PRESENT, _FILE = 1 << 63, 1 << 61
 
 

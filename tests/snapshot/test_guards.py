@@ -282,8 +282,10 @@ def patch(
 
 def files(image: bytes) -> list[tuple[str, int]]:
     """The files of the header's table, each with its entry's offset."""
+    from pyrunc.snapshot.keys import FIXED_SIZE
+
     segments, canaries, count = struct.unpack_from("<QQQ", image, 480)
-    offset = 520 + 32 * segments + 8 * canaries
+    offset = FIXED_SIZE + 32 * segments + 8 * canaries
     found = []
     for _ in range(count):
         (length,) = struct.unpack_from("<Q", image, offset + 32)
