@@ -11,6 +11,7 @@ import ctypes
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def runtime() -> Iterator[Runtime]:
             pytest.exit(f"no {missing}", 2)
         pytest.skip(f"needs {missing}")
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    yield found
+    with cgroups.hugetlb_hierarchy() if found.name == "crun" else nullcontext():
+        yield found
     remove_cgroup_parent()
 
 

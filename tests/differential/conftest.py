@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -28,27 +27,12 @@ def reference(runtime: Runtime) -> Runtime:
 
 @pytest.fixture(scope="session")
 def crun(runtime: Runtime) -> Iterator[Runtime | None]:
-    """crun if PYRUNC_TEST_CRUN is set, else None.
-
-    crun 1.8 wants a mounted v1 hugetlb hierarchy when that controller stands in
-    the cgroup list; one is mounted for the time of the tests and removed again.
-    """
+    """crun if PYRUNC_TEST_CRUN is set, else None; for its sake a cgroup hierarchy may get mounted meanwhile."""
     if not os.environ.get("PYRUNC_TEST_CRUN"):
         yield None
         return
-    place = cgroups.BASE / "hugetlb"
-    mounted = False
-    if cgroups.version() == 1 and "hugetlb" not in cgroups.hierarchies():
-        place.mkdir(exist_ok=True)
-        mounted = subprocess.run(["mount", "-t", "cgroup", "-o", "hugetlb", "hugetlb", place]).returncode == 0
-    try:
+    with cgroups.hugetlb_hierarchy():
         yield find_runtime("/usr/bin/crun")
-    finally:
-        if mounted:
-            for path in sorted((p for p in place.rglob("*") if p.is_dir()), reverse=True):
-                cgroups.remove(str(path))
-            subprocess.run(["umount", place])
-            place.rmdir()
 
 
 @pytest.fixture(scope="session")
