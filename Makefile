@@ -133,6 +133,8 @@ install: build
 	$(VENV_PYTHON) -m pyrunc.install.completion $(DESTDIR)$(PREFIX)
 
 uninstall:
+	@[ ! -d csrc/snapshot ] || $(MAKE) --no-print-directory -s -C csrc/snapshot uninstall \
+		DESTDIR=$(DESTDIR) SCRIPT=$(LIBRARY)/bin/pyrunc
 	rm -rf $(DESTDIR)$(LIBRARY)
 	rm -f $(DESTDIR)$(PREFIX)/bin/pyrunc $(DESTDIR)$(PREFIX)/share/man/man8/pyrunc.8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pyrunc \
@@ -140,5 +142,6 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pyrunc.fish
 
 clean:
+	@[ ! -d csrc/snapshot ] || $(MAKE) --no-print-directory -s -C csrc/snapshot clean
 	rm -rf build $(VENV) $(BUNDLE) dist pyrunc.egg-info pyrunc/_build_info.py pyrunc/*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -33,7 +33,7 @@ static struct refusal map_segments(const struct image *image)
         long address;
 
         if (empty)
-            flags |= MAP_ANONYMOUS | MAP_NORESERVE;
+            flags |= MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK; /* a stack gets no huge pages */
         address = CALL6(mmap, segment->address, segment->length, segment->protection, flags,
                 empty ? -1 : image->fd, empty ? 0 : segment->offset);
         if (address != (long)segment->address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyrunc.errors import UsageError
+from pyrunc.errors import HostError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,10 @@ ACTIONS = ("build", "status", "remove")
 
 def snapshot(context: Context, action: str, *, directory: str = "") -> str:
     """Carry out `action`; returns what there is to say.  directory: where images are"""
-    from pyrunc.snapshot import place
-
+    try:
+        from pyrunc.snapshot import place
+    except ImportError:
+        raise HostError("this pyrunc was built without the startup snapshot") from None
     where = directory or place.DIRECTORY
     if action == "status":
         from pyrunc.snapshot.status import describe

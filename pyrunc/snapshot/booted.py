@@ -19,6 +19,7 @@ from pyrunc.snapshot import _dump, fixup, keys, warm
 
 FORBIDDEN = ("ssl", "_ssl", "hashlib", "_hashlib", "secrets", "multiprocessing", "socket", "asyncio")
 LEFT_OUT = ("pyrunc.__main__", "pyrunc.install", "pyrunc.snapshot.build", "pyrunc.snapshot.selftest")
+GARBAGE_THRESHOLD = 50_000  # no command makes that many objects; looking for cycles would copy pages
 EXTERNAL = ("click", "click.shell_completion", "jsonschema", "traceback", "json")
 
 
@@ -44,6 +45,7 @@ def _make(script: str, image: str, scratch: str, started_ns: int) -> None:
     sys.dont_write_bytecode = False
     sys.path_importer_cache.clear()
     gc.collect()
+    gc.set_threshold(GARBAGE_THRESHOLD)
     gc.freeze()
     life = _dump.dump(fd, table, count)
     if life is None:

@@ -222,14 +222,6 @@ def test_command_line_is_the_process_s_own(made: World, tmp_path: Path) -> None:
     process.stdout.close()
 
 
-def test_hash_seed_differs_between_builds(made: World) -> None:
-    """Each build's interpreter takes its seed from the kernel: two images differ in it."""
-    first = made.image.read_bytes()
-    made.build()
-    second = made.image.read_bytes()
-    assert first != second
-
-
 # --- many ---------------------------------------------------------------------------------
 
 

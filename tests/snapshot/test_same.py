@@ -106,6 +106,8 @@ def test_life_of_a_container(made: World, top: Path) -> None:
             *SHELL,
             "pwd; echo $A; ls -l /proc/self/fd | wc -l; cat /proc/1/comm",
         )
+        seen.append(start(*root, "ps", "c")[0])
+        seen.append(start(*root, "ps", "--format", "json", "c")[0])
         do("pause", "c")
         do("state", "c")
         do("resume", "c")
