@@ -13,6 +13,7 @@ import pytest
 
 from tests.criu import directory_with, fake_criu, find_criu
 from tests.harness import Box, Bundle, Container, wait_child, wait_until
+from tests.terminals import ConsoleSocket, read_until
 
 COUNTER = "i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.02; done"
 
@@ -284,3 +285,28 @@ def test_readonly_root_and_binds_come_back(box: Box, images: Path, real: dict[st
     assert container.exec("/bin/touch", "/x").rc != 0
     container.kill()
     container.wait()
+
+
+def test_terminal_comes_back(box: Box, images: Path, real: dict[str, Any]) -> None:
+    console = ConsoleSocket(box.directory)
+    try:
+        bundle = box.bundle("/bin/sh", "-c", "while read line; do echo got $line; done")
+        bundle.process["terminal"] = True
+        container = box.create(bundle, "--console-socket", console.path)
+        first, _ = console.receive()
+        container.start()
+        os.write(first, b"one\n")
+        read_until(first, "got one")
+        container.call("checkpoint", "--image-path", str(images), **real).ok()
+        os.close(first)
+        flags = ("-d", "-b", str(bundle.directory), "--image-path", str(images))
+        box.call("restore", *flags, "--console-socket", console.path, container.id, **real).ok()
+        second, _ = console.receive()
+        os.write(second, b"two\n")
+        read_until(second, "got two")
+        container.pid = container.state()["pid"]
+        container.kill()
+        container.wait()
+        os.close(second)
+    finally:
+        console.close()
