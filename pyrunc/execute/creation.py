@@ -14,7 +14,7 @@ from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.errors import HostError, PyruncError
 from pyrunc.execute.process import oci_state
 from pyrunc.execute.runtime_ops import Executor
-from pyrunc.state.lifecycle import CREATED, STOPPED
+from pyrunc.state.lifecycle import CREATED, CREATING, STOPPED
 from pyrunc.state.record import Record, render_time
 from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO
 
@@ -87,6 +87,10 @@ class Creation(Executor):
         if slot == "cgroup" and self.cgroup is not None:
             return os.dup(self.cgroup.directory_fd)
         return super().provide(slot)
+
+    def container_state(self) -> dict[str, object]:
+        """Creating, with the pid of the init."""
+        return oci_state(self.record, CREATING, self.started().pid)
 
     # --- cgroup ------------------------------------------------------------------------------
 

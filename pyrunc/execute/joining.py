@@ -7,9 +7,9 @@ from errno import EBUSY
 
 from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.errors import HostError, UsageError
-from pyrunc.execute.process import open_pidfd
+from pyrunc.execute.process import oci_state, open_pidfd
 from pyrunc.execute.runtime_ops import Executor
-from pyrunc.state.lifecycle import STOPPED, allowed
+from pyrunc.state.lifecycle import RUNNING, STOPPED, allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class Joining(Executor):
         if pidfd < 0:
             allowed("exec", STOPPED)
         return pidfd
+
+    def container_state(self) -> dict[str, object]:
+        """Running: nothing else may be joined, but for a paused container."""
+        return oci_state(self.record, RUNNING)
 
     def cgroup_descriptor(self) -> int:
         """The v2 cgroup to start in, unless the plan joins it later."""

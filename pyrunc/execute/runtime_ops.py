@@ -191,6 +191,20 @@ class Executor:
         finally:
             os.close(primary)
 
+    def container_state(self) -> dict[str, object]:
+        """The OCI state of the container at this moment."""
+        raise NotImplementedError
+
+    def deliver_listener(self, slot: Slot, path: str, metadata: str) -> None:
+        """Send the seccomp listener to its agent; pyrunc-init goes on when that is done."""
+        from pyrunc.execute.listener import send_listener
+
+        listener = self._received(slot)
+        try:
+            send_listener(path, listener, self.container_state(), self.started().pid, metadata)
+        finally:
+            os.close(listener)
+
     def deliver_pidfd(self, path: str) -> None:
         """Send the pidfd of the container's process."""
         from pyrunc.execute.console import send_descriptor
