@@ -101,6 +101,7 @@ class Restoration(Creation):
         """One request to CRIU, which is in the container's cgroup by then (`first` makes it)."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         opened = [os.open(path, flags) for path in (images, work)]
+        give_to_root(opened[0], self.config.get("linux") or {})
         extra = [0, 1, 2]
         inherited = self._name_files(images)
         for kind, path in outside.joined_namespaces(self.config).items():
@@ -193,6 +194,18 @@ class Restoration(Creation):
             if hooks.get(kind):
                 self._hooks_began = True
                 run_all(kind, hooks[kind], oci_state(self.record, CREATED, pid), self.record.bundle)
+
+
+def give_to_root(images: int, linux: Any) -> None:
+    """Let root of the container's user namespace into the images: CRIU reads some of them as such."""
+    if os.fstat(images).st_mode & 0o5 == 0o5:
+        return
+    ids = []
+    for kind in ("uidMappings", "gidMappings"):
+        found = [entry["hostID"] for entry in linux.get(kind) or () if entry["containerID"] == 0]
+        ids.append(found[0] if found else -1)
+    if ids[0] > 0:
+        os.fchown(images, *ids)
 
 
 def cgroup_roots(text: str) -> list[Message]:

@@ -310,3 +310,31 @@ def test_terminal_comes_back(box: Box, images: Path, real: dict[str, Any]) -> No
         os.close(second)
     finally:
         console.close()
+
+
+def test_user_namespace_comes_back(box: Box, images: Path, real: dict[str, Any]) -> None:
+    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    container = box.started(box.bundle("/bin/sleep", "1000").user_namespace(), **nowhere)
+    container.call("checkpoint", "--image-path", str(images), **real).ok()
+    flags = ("-d", "-b", str(container.bundle.directory), "--image-path", str(images))
+    box.call("restore", *flags, container.id, **nowhere, **real).ok()
+    container.pid = container.state()["pid"]
+    assert "100000" in Path(f"/proc/{container.pid}/uid_map").read_text()
+    container.kill()
+    container.wait()
+
+
+def test_joined_network_namespace_is_left_alone(box: Box, images: Path, real: dict[str, Any]) -> None:
+    owner = subprocess.Popen(["unshare", "-n", "sleep", "1000"])
+    try:
+        own = os.readlink("/proc/self/ns/net")
+        wait_until(lambda: os.readlink(f"/proc/{owner.pid}/ns/net") != own, what="the namespace")
+        container = box.started(box.bundle("/bin/sleep", "1000").namespace("network", f"/proc/{owner.pid}/ns/net"))
+        container.call("checkpoint", "--image-path", str(images), **real).ok()
+        bring_back(container, images, real)
+        assert os.readlink(f"/proc/{container.pid}/ns/net") == os.readlink(f"/proc/{owner.pid}/ns/net")
+        container.kill()
+        container.wait()
+    finally:
+        owner.kill()
+        owner.wait()
