@@ -123,9 +123,12 @@ def hugetlb_hierarchy() -> Iterator[None]:
 
 def _unmount_hierarchy(place: Path) -> None:
     """Unmount until the controller is back: cgroups that are still dying keep the hierarchy, without a mount."""
-    for _ in range(50):
-        subprocess.run(["umount", str(place)], capture_output=True)
+    for attempt in range(30):
+        if attempt:
+            subprocess.run(
+                ["mount", "-t", "cgroup", "-o", "hugetlb", "hugetlb", str(place)], capture_output=True
+            )
+        subprocess.run(["umount", "--lazy", str(place)], capture_output=True)
         if ":hugetlb:" not in Path("/proc/self/cgroup").read_text():
             return
-        time.sleep(0.1)
-        subprocess.run(["mount", "-t", "cgroup", "-o", "hugetlb", "hugetlb", str(place)], capture_output=True)
+        time.sleep(0.2)

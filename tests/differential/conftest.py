@@ -13,7 +13,7 @@ from tests.harness import Runtime, find_runtime
 
 __all__ = ["box", "runtime"]
 
-NOTES: list[str] = []
+NOTES: list[tuple[str, str, str]] = []  # case, place, what
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def crun(runtime: Runtime) -> Iterator[Runtime | None]:
 
 
 @pytest.fixture(scope="session")
-def crun_notes() -> list[str]:
+def crun_notes() -> list[tuple[str, str, str]]:
     """Where crun differs from runc, printed at the end."""
     return NOTES
 
@@ -45,5 +45,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print crun's differences."""
     if NOTES:
         terminalreporter.section("crun and runc differ (for information)")
-        for note in NOTES:
-            terminalreporter.write_line(note[:300])
+    places: dict[str, list[tuple[str, str]]] = {}
+    for case, place, what in NOTES:
+        places.setdefault(place, []).append((case, what))
+    for place, found in sorted(places.items(), key=lambda entry: -len(entry[1])):
+        names = ", ".join(case for case, _ in found[:4]) + (", …" if len(found) > 4 else "")
+        terminalreporter.write_line(f"{len(found):4} × {place}: {found[0][1][:120]} ({names})")
