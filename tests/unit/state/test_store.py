@@ -98,9 +98,11 @@ def test_lock_of_a_killed_command(store: Store) -> None:
         entry.lock()
         time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGKILL)
-    while not store.open("a").is_locked_by_other():
-        pass
-    assert store.open("a").lock()
+    entry = store.open("a")
+    while not entry.is_locked_by_other():
+        time.sleep(0.001)
+    assert entry.lock()
+    entry.close()
     os.waitpid(child, 0)
 
 
