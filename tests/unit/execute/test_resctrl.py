@@ -85,6 +85,15 @@ def test_refused_schemata_leave_nothing(tree: Path, monkeypatch: pytest.MonkeyPa
     assert not (tree / "g").exists()
 
 
+def test_monitoring_group_that_cannot_be_made(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str, mode: int = 0o777) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "mkdir", full)
+    with pytest.raises(OperationError, match="mon_groups/x: no space left on device"):
+        make_group(f"{tree}/mon_groups/x", TAKE, [])
+
+
 def test_schemata() -> None:
     assert parse_schemata(["    L3:0=0FF;01=0", "MB:0=100"]) == {"L3": {"0": "ff", "1": "0"}, "MB": {"0": "100"}}
 
