@@ -2,5 +2,5 @@
 
 Pure: `path`, `limits` with `limits_v1` and `limits_v2`, `device_rules`.  With
 effects: `driver` (the only chooser), `cgroupfs` with `cgroupfs_v1` and
-`cgroupfs_v2`, `processes`.
+`cgroupfs_v2`, `processes`; `change` (limits of a living cgroup), `stats`, `oom`.
 """
