@@ -5,7 +5,7 @@ crun), by default `$PYRUNC` or the checkout's `.venv/bin/pyrunc`.  Every call
 has a deadline; every container has an id of its own below a state root of its
 own; `Box.close` deletes what is left and says what the runtime left behind.
 
-Root file systems are in `rootfs`, cgroup paths in `cgroups`.
+Bundles are in `bundle`, root file systems in `rootfs`, cgroup paths in `cgroups`, waiting in `processes`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import copy
 import itertools
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -28,10 +27,31 @@ import pytest
 
 from tests import cgroups, rootfs
 from tests.base_config import base_config
+from tests.bundle import Bundle
+from tests.processes import DEADLINE, alive, descendants, describe, reap, wait_child, wait_until
+
+__all__ = [
+    "CGROUP_PARENT",
+    "CHECKOUT",
+    "DEADLINE",
+    "Box",
+    "Bundle",
+    "Container",
+    "Result",
+    "Runtime",
+    "alive",
+    "descendants",
+    "describe",
+    "find_runtime",
+    "only_ours",
+    "peer_differs",
+    "reap",
+    "wait_child",
+    "wait_until",
+]
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CGROUP_PARENT = f"/pyrunc-test-{os.getpid()}"
-DEADLINE = float(os.environ.get("PYRUNC_TEST_DEADLINE", "30"))
 _numbers = itertools.count(1)
 
 
@@ -115,74 +135,6 @@ class Result:
 
     def __repr__(self) -> str:
         return f"{' '.join(self.argv)}\n rc={self.rc}\n out={self.out[-1500:]!r}\n err={self.err[-1500:]!r}\n log={self.log[-3:]}"
-
-
-class Bundle:
-    """A bundle directory with its own copy of the busybox root; change `config`, it is written at use."""
-
-    def __init__(self, directory: Path, config: dict[str, Any], root: Path | None = None) -> None:
-        self.directory = directory
-        self.config = config
-        self.rootfs = directory / "rootfs"
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(0o755)
-        if not self.rootfs.exists():
-            rootfs.copy_root(root or rootfs.busybox_root(), self.rootfs)
-
-    @property
-    def process(self) -> dict[str, Any]:
-        return self.config["process"]
-
-    @property
-    def linux(self) -> dict[str, Any]:
-        return self.config["linux"]
-
-    def args(self, *args: str) -> Bundle:
-        self.process["args"] = list(args)
-        return self
-
-    def shell(self, script: str) -> Bundle:
-        return self.args("/bin/sh", "-c", script)
-
-    def probe(self, *actions: str) -> Bundle:
-        return self.args("/bin/probe", *actions)
-
-    def mount(self, destination: str, kind: str, source: str, *options: str, **more: Any) -> Bundle:
-        """Add a mount, or replace the one at the same destination."""
-        entry = {"destination": destination, "type": kind, "source": source, "options": list(options), **more}
-        kept = [old for old in self.config["mounts"] if old["destination"] != destination]
-        self.config["mounts"] = [*kept, entry]
-        return self
-
-    def without_namespace(self, *kinds: str) -> Bundle:
-        self.linux["namespaces"] = [entry for entry in self.linux["namespaces"] if entry["type"] not in kinds]
-        return self
-
-    def namespace(self, kind: str, path: str = "") -> Bundle:
-        self.without_namespace(kind)
-        self.linux["namespaces"].append({"type": kind, "path": path} if path else {"type": kind})
-        return self
-
-    def user_namespace(self, uid: int = 100000, size: int = 65536) -> Bundle:
-        """A user namespace whose root owns the rootfs."""
-        mapping = [{"containerID": 0, "hostID": uid, "size": size}]
-        self.namespace("user")
-        self.linux["uidMappings"] = self.linux["gidMappings"] = mapping
-        for path in [self.rootfs, *self.rootfs.rglob("*")]:
-            if not path.is_symlink() and "/bin/" not in str(path):
-                os.chown(path, uid, uid)
-        return self
-
-    def hook(self, kind: str, script: str, **more: Any) -> Bundle:
-        """Add a shell hook; startContainer's runs in the container's root."""
-        shell = "/bin/sh"
-        entry = {"path": shell, "args": ["sh", "-c", script], **more}
-        self.config.setdefault("hooks", {}).setdefault(kind, []).append(entry)
-        return self
-
-    def write(self) -> Bundle:
-        (self.directory / "config.json").write_text(json.dumps(self.config, indent=1))
-        return self
 
 
 class Container:
@@ -356,7 +308,7 @@ class Box:
 
     def close(self) -> list[str]:
         """Delete every container by force; returns what is left behind then (and removes it)."""
-        left = []
+        left: list[str] = []
         if not self.directory.exists():
             return left
         for name in self.names:
@@ -415,76 +367,3 @@ def only_ours(box: Box, why: str) -> None:
     """Skip on peers what is a promise of pyrunc alone."""
     if not box.runtime.is_ours:
         pytest.skip(f"needs pyrunc: {why}")
-
-
-def wait_until(condition: Any, seconds: float = DEADLINE, what: str = "the condition") -> None:
-    """Ask until it is true; for what has no descriptor to wait on."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
-        time.sleep(0.005)
-
-
-def wait_child(pid: int, seconds: float = DEADLINE) -> int:
-    """Reap the child (we are a subreaper) and give its exit code, 128+N on signal N."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        raise AssertionError(f"process {pid} is gone already, and not our child") from None
-    try:
-        ready = select.select([pidfd], [], [], seconds)[0]
-        assert ready, f"process {pid} did not end within {seconds} s: {describe(pid)}"
-        _, status = os.waitpid(pid, 0)
-        return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    finally:
-        os.close(pidfd)
-
-
-def reap() -> None:
-    """Reap every ended child that was reparented to us."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
-def descendants(pid: int) -> list[int]:
-    """All processes below `pid`."""
-    parents: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents.setdefault(int(fields[1]), []).append(int(entry))
-    found: list[int] = []
-    todo = [pid]
-    while todo:
-        children = parents.get(todo.pop(), [])
-        found += children
-        todo += children
-    return found
-
-
-def alive(pid: int) -> bool:
-    """It exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def describe(pid: int) -> str:
-    """Command line, state and wait channel, for failure messages."""
-    lines = []
-    for each in [pid, *descendants(pid)]:
-        try:
-            text = Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            state = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[0]
-            where = Path(f"/proc/{each}/wchan").read_text()
-        except OSError:
-            continue
-        lines.append(f"{each} {state} {where} {text or Path(f'/proc/{each}/comm').read_text()}")
-    return "\n".join(lines)

@@ -1,7 +1,8 @@
-"""The shared fixtures; they live in tests/box_fixtures.py."""
+"""The shared fixtures."""
 
 from __future__ import annotations
 
 from tests.box_fixtures import box, runtime
+from tests.security.attack import decoy
 
-__all__ = ["box", "runtime"]
+__all__ = ["box", "decoy", "runtime"]

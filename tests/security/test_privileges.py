@@ -1,0 +1,173 @@
+"""Capabilities, ids, groups, masks and names: nothing more than was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Box, only_ours, peer_differs, wait_until
+
+
+def test_cve_2022_29162_2022_27650_2025_27612_exec_gives_nothing_inheritable(box: Box) -> None:
+    container = box.started(box.bundle("/bin/sleep", "100"))
+    status = (
+        container.exec("/bin/probe", flags=("--cap", "CAP_NET_RAW", "--cap", "CAP_KILL"))
+        .ok()
+        .json()["status"]
+    )
+    assert int(status["CapInh"], 16) == 0
+    assert int(status["CapAmb"], 16) == 0
+
+
+USERS = [("1", 1), ("0", 0), ("1000", 1000), ("4294967294", 4294967294)]
+
+
+@pytest.mark.parametrize(("text", "uid"), USERS)
+def test_cve_2026_30892_exec_user(box: Box, text: str, uid: int) -> None:
+    container = box.started(box.bundle("/bin/sleep", "100"))
+    if uid > 1 << 31:
+        peer_differs(box, runc="reads signed numbers", crun="reads signed numbers")
+    report = container.exec("/bin/probe", flags=("--user", text)).ok().json()
+    assert report["uid"] == [uid] * 3
+
+
+def test_cve_2023_25809_cgroups_are_not_writable_in_a_user_namespace(box: Box) -> None:
+    bundle = box.bundle(
+        "/bin/sh",
+        "-c",
+        "find /sys/fs/cgroup -type f -writable 2>/dev/null | while read f; do ( : >>$f ) 2>/dev/null && echo $f; done; true",
+    )
+    bundle.user_namespace().mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")
+    assert box.run(bundle).ok().out == ""
+
+
+def test_cve_2014_8989_setgroups_is_denied_for_the_unprivileged(box: Box) -> None:
+    """With a single map written without privilege, groups cannot be dropped."""
+    user = 12345
+    bundle = box.bundle().probe("read:/proc/self/setgroups")
+    bundle.namespace("user").without_namespace("network")
+    bundle.mount("/sys", "bind", "/sys", "rbind", "ro")
+    mapping = [{"containerID": 0, "hostID": user, "size": 1}]
+    bundle.linux.update(uidMappings=mapping, gidMappings=mapping, resources={})
+    del bundle.linux["cgroupsPath"]
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] != "/dev/pts"]
+    bundle.mount(
+        "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"
+    )
+    bundle.write()
+    for path in [bundle.directory, bundle.rootfs, *bundle.rootfs.rglob("*")]:
+        if not path.is_symlink() and "/bin/" not in str(path):
+            os.chown(path, user, user)
+    state = box.directory / "user-state"
+    state.mkdir()
+    os.chown(state, user, user)
+    command = [
+        *box.runtime.command,
+        "--rootless",
+        "true",
+        "--root",
+        str(state),
+        "run",
+        "--bundle",
+        str(bundle.directory),
+        "rootless",
+    ]
+    drop = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
+    done = subprocess.run(
+        [*drop, *command],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={"PATH": os.environ["PATH"]},
+        cwd="/",
+    )
+    if box.runtime.name == "crun":
+        pytest.skip("needs a runtime with --rootless")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["setgroups"] == ["deny"]
+    assert report["uid_map"][0].split() == ["0", str(user), "1"]
+
+
+def test_cve_2021_43784_long_fields(box: Box) -> None:
+    """No length is cut on its way to the helper."""
+    bundle = box.bundle().probe()
+    bundle.process["env"] = ["PATH=/bin", "LONG=" + "x" * 100000, *[f"E{n}={'y' * 100}" for n in range(300)]]
+    bundle.process["args"] += ["sleep:0"] * 500
+    report = box.run(bundle).ok().json()
+    assert "LONG=" + "x" * 100000 in report["env"]
+    assert len(report["env"]) == 303 - ("HOME" in bundle.process["env"])
+
+
+def test_nul_in_a_string_is_refused(box: Box) -> None:
+    bundle = box.bundle()
+    bundle.process["env"] = ["PATH=/bin", "A=1\0B=2"]
+    box.try_create(bundle).failed()
+
+
+def test_many_mappings(box: Box) -> None:
+    bundle = box.bundle().user_namespace()
+    bundle.linux["uidMappings"] = bundle.linux["gidMappings"] = [
+        {"containerID": n, "hostID": 100000 + n, "size": 1} for n in range(250)
+    ]
+    assert len(box.report(bundle)["uid_map"]) == 250
+
+
+DEFAULT_MASKED = [
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/sys/firmware",
+]
+NEWER_MASKED = ["/proc/asound", "/proc/interrupts", "/sys/devices/virtual/powercap"]
+DEFAULT_READONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
+
+def test_cve_2017_16539_2018_10892_default_masks(box: Box) -> None:
+    folder = box.directory / "spec"
+    folder.mkdir()
+    box.call("spec", "--bundle", str(folder)).ok()
+    linux = json.loads((folder / "config.json").read_text())["linux"]
+    assert set(DEFAULT_MASKED) <= set(linux["maskedPaths"])
+    assert set(DEFAULT_READONLY) <= set(linux["readonlyPaths"])
+    peer_differs(box, runc="1.1 has a shorter list", crun="1.8 has a shorter list")
+    assert set(NEWER_MASKED) <= set(linux["maskedPaths"])
+
+
+@pytest.mark.parametrize("key", ["../../x", "/x", "a/../../x", ""])
+def test_names_that_become_paths(box: Box, key: str) -> None:
+    """Ids, cgroup keys and controllers are no way out of their directories."""
+    bundle = box.bundle()
+    bundle.linux["resources"]["unified"] = {key: "1"}
+    bundle.linux["resources"]["hugepageLimits"] = [{"pageSize": key, "limit": 1}]
+    peer_differs(box, runc="does not look on version 1", crun="does not look on version 1")
+    box.try_create(bundle).failed()
+
+
+def test_helper_dies_with_its_runtime(box: Box) -> None:
+    """No half-made container waits for anybody."""
+    only_ours(box, "others leave helper and cgroups behind")
+    bundle, name = box.bundle("/bin/sleep", "100"), box.name()
+    bundle.hook("createRuntime", f"echo >{box.directory}/here; exec sleep 2")
+    box.place(bundle, name)
+    process = box.popen("create", "--bundle", str(bundle.directory), name)
+    wait_until(lambda: (box.directory / "here").exists(), what="the hook")
+    process.kill()
+    process.wait()
+    wait_until(
+        lambda: (
+            not [pid for pid in box.new_processes() if b"init" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        ),
+        5,
+        "the helper's end",
+    )
+    for pid in box.new_processes():
+        os.kill(pid, 9)
