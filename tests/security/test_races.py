@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Box
+from tests.harness import Box, only_ours
 from tests.security.attack import ROUNDS, mounts, swapping
 from tests.terminals import ConsoleSocket
 
@@ -14,6 +14,8 @@ from tests.terminals import ConsoleSocket
 @pytest.mark.parametrize("kind", ["destination", "parent"])
 def test_cve_2021_30465_2024_45310_target_swapped_while_mounting(box: Box, decoy: Path, kind: str) -> None:
     """A shared volume whose folder turns into a symlink to the host between check and use."""
+    if kind == "parent":
+        only_ours(box, "runc 1.1.5 makes folders on the host")
     bundle = box.bundle("/bin/true")
     volume = box.directory / "volume"
     (volume / "a").mkdir(parents=True)
