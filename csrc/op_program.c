@@ -91,18 +91,14 @@ static size_t scan_passwd(int fd, uint32_t uid)
     return line_is(&line, uid) ? line.home_length : 0;
 }
 
-/* A FIFO in place of the file does not block, and nothing but a regular file is read. */
 int op_find_home(struct context *context, const struct op *op)
 {
-    struct stat status;
     size_t length = 0;
-    int fd = sys_openat2(context->root, "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY,
-                         SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS);
+    int fd = path_read_file(context, "/etc/passwd");
 
     memcpy(home, "HOME=", HOME_PREFIX);
     if (fd >= 0) {
-        if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-            length = scan_passwd(fd, (uint32_t)arg_int(op, 0));
+        length = scan_passwd(fd, (uint32_t)arg_int(op, 0));
         close(fd);
     }
     if (length == 0)

@@ -17,21 +17,13 @@ enum {
     KIND_FILE = 1,
 };
 
-static int open_in_root(const struct context *context, const char *path, unsigned flags)
+/* `mode` and `resolve` are added to what every target is opened with. */
+static int resolve_in_root(const struct context *context, const char *path, uint64_t mode, uint64_t resolve)
 {
-    uint64_t resolve = SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS;
-    uint64_t mode = O_PATH;
     int fd = -EBADF;
 
-    if (flags & PATH_NO_SYMLINKS)
-        resolve |= SYS_RESOLVE_NO_SYMLINKS;
-    if (flags & PATH_NO_FOLLOW)
-        mode |= O_NOFOLLOW;
-    if (flags & PATH_DIRECTORY)
-        mode |= O_DIRECTORY;
-    if (context->root < 0)
-        return -EBADF;
-    for (int attempt = 0; attempt < RACE_RETRIES; attempt++) {
+    resolve |= SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS;
+    for (int attempt = 0; context->root >= 0 && attempt < RACE_RETRIES; attempt++) {
         fd = sys_openat2(context->root, path, mode, resolve);
         if (fd != -EAGAIN && fd != -EINTR)
             break;
@@ -39,9 +31,31 @@ static int open_in_root(const struct context *context, const char *path, unsigne
     return fd;
 }
 
+static int open_in_root(const struct context *context, const char *path, unsigned flags)
+{
+    uint64_t mode = O_PATH;
+
+    if (flags & PATH_NO_FOLLOW)
+        mode |= O_NOFOLLOW;
+    if (flags & PATH_DIRECTORY)
+        mode |= O_DIRECTORY;
+    return resolve_in_root(context, path, mode, flags & PATH_NO_SYMLINKS ? SYS_RESOLVE_NO_SYMLINKS : 0);
+}
+
 int path_open(const struct context *context, const char *target, unsigned flags)
 {
     return open_in_root(context, *target ? target : "/", flags);
+}
+
+int path_read_file(const struct context *context, const char *target)
+{
+    struct stat file;
+    int fd = resolve_in_root(context, target, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+    if (fd < 0 || (fstat(fd, &file) == 0 && S_ISREG(file.st_mode)))
+        return fd;
+    close(fd);
+    return -EINVAL;
 }
 
 /* The path that is being created: a copy, because dangling symlinks rewrite it. */
@@ -115,10 +129,11 @@ static int walk_and_make(const struct context *context, const char *target, size
 {
     struct walk walk; /* not zeroed as a whole: every page that is touched is charged to the container */
     size_t start = 0, end;
-    int dir = path_open(context, "/", 0), fd;
+    int dir, fd;
 
     if (length >= sizeof walk.path)
         return -ENAMETOOLONG;
+    dir = path_open(context, "/", 0);
     walk.context = context;
     walk.flags = flags & PATH_NO_SYMLINKS;
     walk.links = 0;

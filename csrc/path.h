@@ -19,6 +19,9 @@ enum {
 /* O_PATH descriptor (CLOEXEC) of what exists at `target`, or -errno. */
 int path_open(const struct context *context, const char *target, unsigned flags);
 
+/* Opens the regular file `target` for reading; -EINVAL for anything else, and a FIFO does not block. */
+int path_read_file(const struct context *context, const char *target);
+
 /* Opens the directory `target`, creating missing components (0755, the last one `mode`). */
 int path_make_directory(const struct context *context, const char *target, unsigned mode, unsigned flags);
 
@@ -49,9 +52,8 @@ int proc_write(int proc, const char *name, const void *value, size_t length);
 /* Detached clone of the mount at the O_PATH descriptor `fd`. */
 int mount_clone(int fd, int recursive);
 /* Attach the detached mount `fd` at the descriptor `target`. */
+int mount_attach(int fd, int target);
 /* The number of this process's mount namespace, 0 if it cannot be told. */
 uint64_t mount_namespace(void);
-
-int mount_attach(int fd, int target);
 
 #endif

@@ -13,8 +13,8 @@ C_TEXTS = {path.name: re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=
            for path in sorted((ROOT / "csrc").glob("*.[ch]"))}  # fmt: skip
 
 C_HOMES = {
-    r"\bSYS_RESOLVE_IN_ROOT\b|\bRESOLVE_IN_ROOT\b": {"path.c", "syscalls.h", "op_program.c"},
-    r"\bsys_openat2\s*\(": {"path.c", "syscalls.h", "op_program.c"},  # op_program.c reads etc/passwd
+    r"\bSYS_RESOLVE_IN_ROOT\b|\bRESOLVE_IN_ROOT\b": {"path.c", "syscalls.h"},
+    r"\bsys_openat2\s*\(": {"path.c", "syscalls.h"},
     r"\bSYS_openat2\b": {"syscalls.h", "native.c"},
     r"\bSYS_(sendmsg|sendto)\b|\bsendmsg\s*\(|\bsend\s*\(": {"reply.c"},
     r"\b(v?fork|system|popen|posix_spawnp?)\s*\(": set(),
