@@ -175,7 +175,7 @@ def why_missing(path: str, controller: str) -> str:
             continue
         if controller not in read_file(f"{level}/cgroup.controllers").split():
             return f"{level} does not have it"
-        if read_file(f"{level}/cgroup.procs").split():
+        if os.path.exists(f"{level}/cgroup.type") and read_file(f"{level}/cgroup.procs").split():
             return f"{level} holds processes and so cannot give it to cgroups below"
         if not os.access(f"{level}/cgroup.subtree_control", os.W_OK, effective_ids=True):
             return f"{level} does not give it to cgroups below, and is not ours to change"

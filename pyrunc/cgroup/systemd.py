@@ -74,7 +74,17 @@ class _Scope(CgroupFiles):
         finally:
             bus.close()
         self._follow(pid)
-        self.saved["made"] = list(dict.fromkeys(self.paths.values()))
+        self.saved["made"] = []
+
+    def make(self, controller: str | None = None, path: str = "") -> None:
+        """Make what systemd did not (v1), and enable the controllers that it does not know."""
+        path = self.paths[controller] if controller is not None else path
+        super().make(controller, path)
+        if controller is not None and path not in self.saved["made"]:
+            self.saved["made"].append(path)
+
+    def _forget_others(self) -> None:
+        """Nothing: the whole unit is ours."""
 
     def _await_job(self, bus: Bus, job: str) -> None:
         """Wait for the end of a job. HostError unless it was done."""
