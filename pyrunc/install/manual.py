@@ -27,6 +27,31 @@ and
 in the foreground. 255 where
 .B exec
 could not start the program. Else 0, and 1 on failure.
+.SH DIAGNOSTICS
+A command that fails writes exactly one line of level
+.BR error ,
+to standard error or to the file of \-\-log; then its text goes to standard error, too. Warnings tell what
+was asked for and will not be so, while the command goes on. Behind the text stand, where known:
+.TP
+.B pointer
+the property of config.json that asked for it, as a JSON pointer
+.TP
+.B step
+the operation that failed, as
+.B pyrunc plan
+prints it
+.TP
+.BR syscall ,\  path ,\  errno
+what the kernel refused, and where
+.TP
+.B hint
+what may help
+.PP
+With \-\-debug every operation is logged before it is carried out.
+.B validate
+names everything that is wrong with a config.json.
+.B delete \-\-force
+removes what a command left that was killed at whatever point, and is no error where nothing is left.
 .SH ENVIRONMENT
 .TP
 .B XDG_RUNTIME_DIR
@@ -35,13 +60,74 @@ Ordinary users' records are in its subdirectory
 .TP
 .BR NOTIFY_SOCKET ,\  LISTEN_FDS ,\  LISTEN_PID
 As systemd sets them; passed on to the container.
+.TP
+.B PATH
+Where
+.BR criu (8),
+.BR newuidmap (1)
+and
+.BR newgidmap (1)
+are looked for.
+.TP
+.B DBUS_SESSION_BUS_ADDRESS
+The bus of an ordinary user's systemd, with \-\-systemd\-cgroup.
 .SH FILES
 .TP
+.I config.json
+The configuration, in the bundle directory.
+.TP
 .I /run/pyrunc
-The records of root's containers, unless \-\-root names another directory.
+The records of root's containers, one directory for each, unless \-\-root names another place. Engines do:
+.I /run/containerd/runc/NAMESPACE
+(containerd),
+.I /run/docker/runtime\-runc/moby
+(Docker).
+.TP
+.I $XDG_RUNTIME_DIR/pyrunc
+The records of an ordinary user's containers.
+.TP
+.I /run/pyrunc.cache
+Compiled seccomp filters; may be removed at any time.
+.TP
+.I /var/lib/pyrunc/snapshot
+Startup images, see
+.BR snapshot .
+.SH EXAMPLES
+A first container, from a directory
+.I bundle/rootfs
+with a root file system:
+.PP
+.nf
+pyrunc spec \-b bundle
+pyrunc run \-b bundle box
+.fi
+.PP
+Step by step, as engines do it:
+.PP
+.nf
+pyrunc create \-b bundle \-\-pid\-file box.pid box
+pyrunc start box
+pyrunc exec box sh \-c 'echo hello'
+pyrunc kill box KILL
+pyrunc delete box
+.fi
+.PP
+What would be done, and what is wrong with a configuration:
+.PP
+.nf
+pyrunc plan \-b bundle
+pyrunc validate \-b bundle
+.fi
+.PP
+The containers of an engine:
+.PP
+.nf
+pyrunc \-\-root /run/docker/runtime\-runc/moby list
+.fi
 .SH SEE ALSO
 .BR runc (8),
-.BR crun (1)
+.BR crun (1),
+.BR criu (8)
 """
 
 
