@@ -42,7 +42,6 @@ def _lines(scratch: str, name: str) -> list[list[str]]:
         ["--version"],
         ["--help"],
         ["plan", "-b", bundle, "warm"],
-        ["validate", "-b", scratch + "/bad"],
         [*root, "nonsense"],
         [*root, "state", "nobody"],
         [*root, "run", "-b", bundle, name],
