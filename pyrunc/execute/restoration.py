@@ -101,7 +101,7 @@ class Restoration(Creation):
         """One request to CRIU, which is in the container's cgroup by then (`first` makes it)."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         opened = [os.open(path, flags) for path in (images, work)]
-        give_to_root(opened[0], self.config.get("linux") or {})
+        open_to_group(opened[0], self.config.get("linux") or {})
         extra = [0, 1, 2]
         inherited = self._name_files(images)
         for kind, path in outside.joined_namespaces(self.config).items():
@@ -196,16 +196,16 @@ class Restoration(Creation):
                 run_all(kind, hooks[kind], oci_state(self.record, CREATED, pid), self.record.bundle)
 
 
-def give_to_root(images: int, linux: Any) -> None:
-    """Let root of the container's user namespace into the images: CRIU reads some of them as such."""
-    if os.fstat(images).st_mode & 0o5 == 0o5:
-        return
-    ids = []
-    for kind in ("uidMappings", "gidMappings"):
-        found = [entry["hostID"] for entry in linux.get(kind) or () if entry["containerID"] == 0]
-        ids.append(found[0] if found else -1)
-    if ids[0] > 0:
-        os.fchown(images, *ids)
+def open_to_group(images: int, linux: Any) -> None:
+    """Let root of the container's user namespace into the images, by its group.
+
+    CRIU reads some of them as such, and some while it still is our user without rights.
+    """
+    mode = os.fstat(images).st_mode & 0o7777
+    groups = [entry["hostID"] for entry in linux.get("gidMappings") or () if entry["containerID"] == 0]
+    if groups and groups[0] and mode & 0o5 != 0o5:
+        os.fchown(images, -1, groups[0])
+        os.fchmod(images, mode | 0o050)
 
 
 def cgroup_roots(text: str) -> list[Message]:
