@@ -50,7 +50,7 @@ def _linux() -> dict[str, Any]:
     return {
         "namespaces": sorted(FLAGS),
         "capabilities": list(CAPABILITIES),
-        "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": True},
+        "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": True, "rdma": True},
         "seccomp": {
             "enabled": True,
             "actions": sorted(ACTIONS),
