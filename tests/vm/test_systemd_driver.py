@@ -142,7 +142,7 @@ def test_annotations(box: Box) -> None:
     }
     container = box.create(bundle)
     assert shown(scope(container), "TimeoutStopUSec") == "7s"
-    assert shown(scope(container), "Documentation") == "man:true(1)"
+    assert "man:true(1)" in shown(scope(container), "Documentation")
 
 
 def test_a_property_that_systemd_does_not_know(box: Box) -> None:
@@ -167,11 +167,12 @@ def test_devices_hold_through_a_reload(box: Box) -> None:
     bundle = limit(bundle_of(box), devices=[DENY_ALL, DISK])
     script = "mknod /disk b 254 0; mknod /mem c 1 1; while read x; do head -c 1 /disk >/dev/null && echo ok; head -c 1 /mem; : >>/disk; done"
     container = box.started(bundle.shell(f"mkfifo /f; exec <>/f; {script}"))
+    fifo = Path(f"/proc/{container.pid}/root/f")
+    wait_until(fifo.exists, what="the fifo")
     for turn in (1, 2):
         if turn == 2:
             systemctl("daemon-reload")
-        with open(f"/proc/{container.pid}/root/f", "w") as fifo:
-            fifo.write("go\n")
+        fifo.write_text("go\n")
         wait_until(lambda t=turn: container.errors.count("not permitted") == 2 * t, what="two refusals")  # type: ignore[misc]
         assert container.output == "ok\n" * turn
     assert programs(directory(container)) <= 2
