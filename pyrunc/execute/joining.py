@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from errno import EBUSY
+from errno import EACCES, EBUSY, EPERM
 
 from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.errors import HostError, UsageError
@@ -53,10 +53,18 @@ class Joining(Executor):
         return -1 if self.cgroup is None or self._late_join else self.cgroup.directory_fd
 
     def start_init(self) -> None:
-        """Start pyrunc-init; beside the init where the container's own cgroup takes no processes."""
+        """Start pyrunc-init; beside the init where the container's own cgroup takes no processes.
+
+        A user's scope takes none from another session: systemd moves it.
+        """
         try:
             super().start_init()
         except OSError as error:
+            if error.errno in (EACCES, EPERM) and self.record.cgroup.get("driver") == "systemd":
+                self._late_join = True
+                super().start_init()
+                self.join_cgroup()
+                return
             if error.errno != EBUSY or self._chosen or self.cgroup_descriptor() < 0:
                 raise
             self._use_cgroup_of_init()

@@ -159,6 +159,12 @@ def _user(op: Op, message: Message, config: Config) -> str:
     return f"{_INIT}cannot set {user}: {_because(message)}"
 
 
+def _label(op: Op, message: Message, config: Config) -> str:
+    what = "apparmor profile" if op.pointer.endswith("apparmorProfile") else "label"
+    why = "it is not loaded" if what[0] == "a" and message.error == ENOENT else _because(message)
+    return f"{_INIT}unable to apply {what} {op.args[2]!s}: {why}"
+
+
 def _hook(op: Op, message: Message, config: Config) -> str:
     parts = op.pointer.split("/")
     kind, index = (parts[2], parts[3]) if len(parts) > 3 else ("container", "0")
@@ -181,6 +187,7 @@ _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
     "drop_bounding": _capabilities,
     "set_user": _user,
     "set_groups": _user,
+    "set_label": _label,
     "run_hook": _hook,
     "open_tree": _rootfs,
 }

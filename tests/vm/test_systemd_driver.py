@@ -165,7 +165,7 @@ def test_cgroups_path_of_the_wrong_form(box: Box) -> None:
 @only_root
 def test_devices_hold_through_a_reload(box: Box) -> None:
     bundle = limit(bundle_of(box), devices=[DENY_ALL, DISK])
-    script = "mknod /disk b 254 0; mknod /mem c 1 1; while read x; do head -c 1 /disk >/dev/null && echo ok; head -c 1 /mem; : >>/disk; done"
+    script = "mknod /disk b 254 0; mknod /mem c 1 1; while read x; do head -c 1 /disk >/dev/null && echo ok; head -c 1 /mem; true >>/disk; done"
     container = box.started(bundle.shell(f"mkfifo /f; exec <>/f; {script}"))
     fifo = Path(f"/proc/{container.pid}/root/f")
     wait_until(fifo.exists, what="the fifo")
