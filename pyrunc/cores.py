@@ -221,6 +221,9 @@ def _render_items(
 
 # --- sockets --------------------------------------------------------------------
 
+SEND_SECONDS = 10
+"""How long a peer of ours may let us wait: one that takes no connection, or does not read."""
+
 
 def message_pair() -> tuple[Socket, Socket]:
     """A pair of connected AF_UNIX sockets that keep message boundaries."""
@@ -228,9 +231,11 @@ def message_pair() -> tuple[Socket, Socket]:
 
 
 def unix_socket(datagram: bool = False) -> Socket:
-    """A new AF_UNIX socket: a stream, or datagrams."""
+    """A new AF_UNIX socket: a stream, or datagrams; connecting and sending end after SEND_SECONDS."""
     kind = _socket.SOCK_DGRAM if datagram else _socket.SOCK_STREAM
-    return _socket.socket(_socket.AF_UNIX, kind | _socket.SOCK_CLOEXEC)
+    made = _socket.socket(_socket.AF_UNIX, kind | _socket.SOCK_CLOEXEC)
+    made.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, pack("ll", SEND_SECONDS, 0))
+    return made
 
 
 def send_with_descriptors(connection: Socket, data: bytes, descriptors: list[int]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIGKILL = 9
+MOST = 256  # pidfds at a time: the limit of open files is often 1024
 
 
 def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], deadline: float) -> None:
@@ -26,7 +27,7 @@ def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], 
     wake: called after the signals, to let frozen processes notice them.
     """
     while pids := list_processes():
-        pidfds = open_pidfds(pids)
+        pidfds = open_pidfds(pids[:MOST])
         members = set(list_processes())  # a pid that is still listed was not used anew before its pidfd
         try:
             for pid, pidfd in pidfds.items():
@@ -42,7 +43,7 @@ def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], 
 
 def wait_any(pids: list[int], deadline: float) -> None:
     """Wait until one of the processes has ended, or the deadline."""
-    pidfds = open_pidfds(pids)
+    pidfds = open_pidfds(pids[:MOST])
     _wait(list(pidfds.values()), deadline, min(len(pidfds), 1))
     _close(pidfds)
 

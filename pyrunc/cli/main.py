@@ -10,6 +10,7 @@ import os
 import sys
 
 from pyrunc.cli.parser import Parsed, parse
+from pyrunc.cores import signals
 from pyrunc.errors import OperationError, PyruncError, UsageError
 from pyrunc.log import Log
 from pyrunc.operations import Context
@@ -20,6 +21,7 @@ _WHOLE_RANGE = ["0", "0", "4294967295"]
 
 def main(arguments: list[str]) -> int:
     """Carry out one command line (without the program's name); returns the exit code."""
+    signals.signal(signals.SIGCHLD, signals.SIG_DFL)  # ignored by our caller, it would hide how children end
     parsed: Parsed | None = None
     log = Log()
     try:

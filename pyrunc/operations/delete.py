@@ -34,10 +34,12 @@ def delete(context: Context, id: str, force: bool = False) -> None:
         raise
     try:
         record = entry.read()
-    except StateError:
+    except StateError as error:
         if not force:
             raise
-        entry.remove()  # no record: nothing else was done yet
+        if not isinstance(error.__cause__, FileNotFoundError):
+            context.log.warning(f"{error.text}; its processes and cgroups, if there are any, stay")
+        entry.remove()  # without a record nothing else was done yet
         return
     if not force:
         allowed("delete", status_of(entry, record), id)

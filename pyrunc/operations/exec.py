@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyrunc.state.record import Record
 
 LARGEST_ID = 4294967294
+MOST_DIGITS = 64  # int() refuses thousands
 
 
 def exec(
@@ -168,7 +169,7 @@ def _merge_user(process: Process, user: str, additional_gids: Sequence[str | int
 
 def parse_id(text: str, flag: str) -> int:
     """A user or group id: decimal digits, all of `text`. UsageError otherwise (CVE-2026-30892)."""
-    if text.isascii() and text.isdigit() and int(text) <= LARGEST_ID:
+    if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and int(text) <= LARGEST_ID:
         return int(text)
     raise UsageError(f"{flag}: {text!r} is not a user or group id: want digits, as in 1000 or 1000:1000")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SIGKILL = 9
 MAXIMUM = 64
+LONGEST = 32  # characters of a signal; int() refuses thousands of digits
 
 
 def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) -> None:
@@ -45,9 +46,11 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
 
 def parse_signal(text: str) -> int:
     """The number of a signal: `9`, `KILL`, `sigkill`, `SIGRTMIN+3`. UsageError if there is none."""
-    if text.isascii() and text.isdigit():
+    if len(text) > LONGEST or not text.isascii():
+        raise UsageError(f"unknown signal {text[:LONGEST]!r}")
+    if text.isdigit():
         number = int(text)
-        if 0 <= number <= MAXIMUM:
+        if number <= MAXIMUM:
             return number
         raise UsageError(f"unknown signal {text!r}")
     from pyrunc.cores import signals
@@ -59,7 +62,7 @@ def parse_signal(text: str) -> int:
         if sign in name:
             base, _, offset = name.partition(sign)
             break
-    value = getattr(signals, base, None) if base[3:].isalnum() and base.isascii() else None
+    value = getattr(signals, base, None) if base[3:].isalnum() else None
     if isinstance(value, int) and not offset and base == name:
         return int(value)
     if isinstance(value, int) and base in ("SIGRTMIN", "SIGRTMAX") and offset.isdigit():

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from pyrunc import cores
 from pyrunc.errors import HostError
-from pyrunc.execute.console import Relay, send_console
+from pyrunc.execute.console import Relay, send_console, send_descriptor
 
 
 @contextmanager
@@ -134,3 +135,14 @@ def test_console_socket(tmp_path: Path) -> None:
 def test_console_socket_that_is_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(HostError, match="cannot send the console to"):
         send_console(str(tmp_path / name), 0)
+
+
+def test_a_peer_that_takes_no_connection_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "SEND_SECONDS", 1)
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(path)
+        server.listen(0)
+        first.connect(path)
+        with pytest.raises(HostError, match="cannot send the console to .*: resource temporarily unavailable"):
+            send_descriptor(path, 0, b"x", "console")

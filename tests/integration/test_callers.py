@@ -1,0 +1,49 @@
+"""What a caller can be like: its signal dispositions and its limits must not change what happens."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.harness import Box, only_ours
+
+
+def ignore_children() -> None:
+    """Then the kernel reaps children by itself, and nobody learns how they ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def few_descriptors() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+
+@pytest.mark.parametrize("prepare", [ignore_children, few_descriptors])
+def test_hooks_and_exit_codes(box: Box, prepare: Callable[[], None]) -> None:
+    only_ours(box, "the peers were not made for this")
+    bundle = box.bundle("/bin/sh", "-c", "exit 3")
+    bundle.process.pop("rlimits", None)  # raising them again is a privilege
+    for kind in ("createRuntime", "createContainer", "poststart", "poststop"):
+        bundle.hook(kind, "exit 0")
+    assert box.run(bundle, preexec_fn=prepare).rc == 3
+    bundle.hook("prestart", "exit 7")
+    box.try_create(bundle, preexec_fn=prepare).failed("exit status 7")
+
+
+def test_damaged_record_is_told(box: Box) -> None:
+    """A container whose record cannot be read may still live: `delete --force` says so."""
+    only_ours(box, "the record's form is its own")
+    container = box.create(box.bundle("/bin/sleep", "100"))
+    record = box.root / container.id / "state.json"
+    good = record.read_bytes()
+    entry = record.parent
+    kept = {path.name: path.read_bytes() for path in entry.iterdir() if path.is_file()}
+    record.write_bytes(b"{")
+    result = container.delete("--force").ok()
+    assert any("stay" in str(line["msg"]) for line in result.log if line["level"] == "warning")
+    entry.mkdir(mode=0o700)
+    for name, content in {**kept, "state.json": good}.items():
+        (entry / name).write_bytes(content)
+    container.delete("--force").ok()
