@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +16,14 @@ pytestmark = pytest.mark.root
 SECONDS = float(os.environ.get("PYRUNC_PARALLEL_SECONDS", "60"))
 
 
-def leftovers() -> list[str]:
-    """Mounts and scopes that have to do with containers."""
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return sorted(mounts) + sorted(str(path) for path in cgroups.BASE.rglob("*pyrunc*"))
+def leftovers(box: Box) -> list[str]:
+    """Mounts, cgroups, scopes and records of the box's containers."""
+    found = box.mounts() + [str(path) for path in cgroups.BASE.rglob(f"*t{os.getpid()}-*")]
+    return found + [str(path) for path in box.root.iterdir()]
 
 
 @pytest.mark.parametrize("flags", [(), ("--systemd-cgroup",)], ids=["cgroupfs", "systemd"])
 def test_loops(box: Box, flags: tuple[str, ...]) -> None:
-    before = leftovers()
     box.runtime = Runtime([*box.runtime.command, *flags])
     end = time.monotonic() + SECONDS
     errors: list[str] = []
@@ -53,5 +51,4 @@ def test_loops(box: Box, flags: tuple[str, ...]) -> None:
         thread.join()
     assert errors == []
     assert sum(rounds) >= 10
-    parent = cgroups.BASE / Path(cgroups.own("")).name
-    assert [path for path in leftovers() if path not in before and "pyrunc-test-" not in path] == [], parent
+    assert leftovers(box) == []
