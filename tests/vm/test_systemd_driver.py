@@ -23,7 +23,7 @@ ROOT = os.geteuid() == 0
 SLEEP = ("/bin/sleep", "1000")
 DENY_ALL = {"allow": False, "access": "rwm"}
 DISK = {"allow": True, "type": "b", "major": 254, "minor": 0, "access": "rm"}
-only_root = pytest.mark.skipif(not ROOT, reason="needs root")
+only_root = pytest.mark.root
 
 
 def systemctl(*args: str) -> str:
