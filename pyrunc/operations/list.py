@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyrunc.errors import PyruncError, StateError
 from pyrunc.operations.state import describe
-from pyrunc.state.store import Store
+from pyrunc.state.store import Store, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +29,21 @@ def list(context: Context) -> builtins.list[dict[str, object]]:
     states = []
     for id in ids:
         try:
-            entry = store.open(id)
-            record = entry.read()
-            states.append(describe(entry, record, owner_name(record.owner)))
-            entry.close()
-        except StateError:
-            continue  # it went away, or is not written yet
-        except PyruncError as error:
-            context.log.warning(f"{id}: {error.text}")
+            states.append(_describe(store, id))
+        except (PyruncError, OSError) as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                continue  # it went away, or is not written yet
+            context.log.warning(f"{id}: {error.text if isinstance(error, PyruncError) else reason_of(error)}")
     return states
+
+
+def _describe(store: Store, id: str) -> dict[str, object]:
+    entry = store.open(id)
+    try:
+        record = entry.read()
+        return describe(entry, record, owner_name(record.owner))
+    finally:
+        entry.close()
 
 
 def owner_name(uid: int) -> str:

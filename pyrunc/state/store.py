@@ -156,10 +156,17 @@ def _host_error(action: str, path: str, error: OSError) -> HostError:
 def write_atomic(
     temporary: str, name: str, content: bytes, mode: int, dir_fd: int | None = None, where: str = ""
 ) -> None:
-    """Write `content` to `temporary` and rename it to `name`; HostError names the file if that fails."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    """Write `content` to `temporary` and rename it to `name`; HostError names the file if that fails.
+
+    The temporary file is always a new one: nobody else has it open, and no FIFO stands there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        fd = os.open(temporary, flags, mode, dir_fd=dir_fd)
+        try:
+            fd = os.open(temporary, flags, mode, dir_fd=dir_fd)
+        except FileExistsError:  # left by a runtime that was killed
+            os.unlink(temporary, dir_fd=dir_fd)
+            fd = os.open(temporary, flags, mode, dir_fd=dir_fd)
         try:
             view = memoryview(content)
             while view:

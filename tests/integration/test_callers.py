@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 from collections.abc import Callable
@@ -47,3 +48,27 @@ def test_damaged_record_is_told(box: Box) -> None:
     for name, content in {**kept, "state.json": good}.items():
         (entry / name).write_bytes(content)
     container.delete("--force").ok()
+
+
+def test_list_goes_on_after_a_damaged_record(box: Box) -> None:
+    only_ours(box, "the record's form is its own")
+    container = box.create(box.bundle("/bin/sleep", "100"))
+    (box.root / "broken").mkdir()
+    (box.root / "broken/state.json").write_text("{")
+    (box.root / "half-made").mkdir()
+    result = box.call("list", "-q").ok()
+    assert result.out.split() == [container.id]
+    assert [line["msg"] for line in result.log if "damaged" in line["msg"]]
+    assert not [line["msg"] for line in result.log if "half-made" in line["msg"]]
+
+
+def test_a_fifo_does_not_stop_the_pid_file(box: Box) -> None:
+    """In a directory where others may write, somebody could put one at the temporary name."""
+    only_ours(box, "it is about the temporary name")
+    pid_file = box.directory / "pid"
+    os.mkfifo(box.directory / ".pid")
+    bundle, name = box.bundle("/bin/sleep", "100"), box.name()
+    box.place(bundle, name)
+    box.call("create", "--bundle", str(bundle.directory), "--pid-file", str(pid_file), name, timeout=10).ok()
+    assert pid_file.read_text() == str(box.call("state", name).json()["pid"])
+    assert not (box.directory / ".pid").exists()
