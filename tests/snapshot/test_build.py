@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pyrunc.snapshot.keys import FIXED_SIZE
-from tests.snapshot.world import IN_USE, World, run
+from tests.snapshot.world import IN_USE, REPOSITORY, World, run
 
 
 def test_hash_seed_differs_between_builds(made: World) -> None:
@@ -62,3 +64,21 @@ def test_without_the_snapshot(made: World, tmp_path: Path) -> None:
     outcome = run(["/usr/bin/python3", "-IS", "-c", start, str(library), "snapshot", "status"])
     assert outcome[0] == 1
     assert b"built without the startup snapshot" in outcome[2]
+
+
+def test_another_architecture(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`status` says so, and the launcher's sources for it refuse the image, too."""
+    from pyrunc.snapshot import place, status
+
+    machine = list(os.uname())
+    machine[4] = "aarch64"
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(machine))
+    assert place.unsupported() == "the startup snapshot does not support aarch64 yet"
+    assert status.why_not(str(made.image)) == place.unsupported()
+
+
+@pytest.mark.needs("aarch64-linux-gnu-gcc")
+def test_cross_compiled() -> None:
+    subprocess.run(
+        ["make", "-s", "-C", str(REPOSITORY / "csrc/snapshot"), "cross"], check=True, capture_output=True
+    )
