@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from functools import wraps
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyrunc.cli.main import state_root
@@ -25,3 +27,15 @@ def verb(name: str) -> Callable[..., Any]:
         return operation(context, *arguments, **options)
 
     return call
+
+
+class _CallablePackage(ModuleType):
+    """A package with the name of a verb: imported, it hides the verb, so calling it is the verb."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return verb(self.__name__.rpartition(".")[2])(*arguments, **options)
+
+
+for _name in ("plan", "spec", "state"):
+    import_module(f"pyrunc.{_name}")
+    sys.modules[f"pyrunc.{_name}"].__class__ = _CallablePackage

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -53,25 +54,27 @@ def pattern(expected: str) -> re.Pattern[str]:
     """What matches the output that a page shows."""
     lines = []
     for line in expected.splitlines():
-        lines.append("(?:.*\n)*" if line == "…" else re.escape(line).replace("…", "(?:.*\n?)*?") + "\n")
+        lines.append("(?:.*\n)*" if line == "…" else re.escape(line).replace("…", "[^\0]*?") + "\n")
     return re.compile("".join(lines))
 
 
 def run_console(block: Block, directory: Path, environment: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
     """Run the commands of a block in `directory`; each has to print what the page says."""
     for command, expected in block.steps():
-        done = subprocess.run(
-            [*prefix, "sh", "-c", command],
-            cwd=directory,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        output = done.stdout if done.stdout.endswith("\n") or not done.stdout else done.stdout + "\n"
+        with tempfile.TemporaryFile("w+") as sink:  # no pipe: a container may keep it
+            subprocess.run(
+                [*prefix, "sh", "-c", command],
+                cwd=directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                timeout=60,
+                check=False,
+            )
+            sink.seek(0)
+            output = sink.read()
+        output += "" if output.endswith("\n") or not output else "\n"
         assert pattern(expected).fullmatch(output), f"{command}\nprints:\n{output}\nnot:\n{expected}"
 
 

@@ -138,7 +138,7 @@ def test_the_runtime_class_names_the_handler() -> None:
     crio = tomllib.loads(blocks(page("kubernetes.md"), "toml")[0].text)
     assert list(crio["crio"]["runtime"]["runtimes"]) == [handler[1]]
     containerd = tomllib.loads(blocks(page("containerd.md"), "toml")[0].text)
-    assert list(containerd["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]["runtimes"]) == [handler[1]]
+    assert handler[1] in containerd["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]["runtimes"]
 
 
 def test_make_targets_exist() -> None:

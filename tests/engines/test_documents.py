@@ -1,0 +1,173 @@
+"""The documentation's files and commands, tried with the real engines.
+
+Paths of the pages are replaced by ones of the scratch folder; in PATH stand
+clients that talk to the scratch engine.  `pull` has nothing to do: the image
+is there under the pages' name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.documents import PROGRAM, Block, blocks, page, run_console, write_program
+from tests.engines.conftest import Containerd, need, start_containerd
+from tests.engines.daemon import Client, Daemon, environment, wait_for
+from tests.engines.images import REFERENCE, make_oci_archive
+
+IMAGE = "docker.io/library/busybox:latest"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ours(runtime: str) -> None:
+    if Path(runtime).name != "pyrunc":
+        pytest.skip("the documentation is about our runtime")
+
+
+def prepare(directory: Path, runtime: str, client: Client, name: str) -> dict[str, str]:
+    """The environment in which a page's commands find pyrunc and the client `name` of a scratch engine."""
+    prefix = " ".join(f"'{word}'" for word in client.prefix)
+    first = shutil.which(client.prefix[0]) or client.prefix[0]
+    skip = 'case "$*" in "image pull "*) exit 0 ;; esac\n' if name == "ctr" else ""
+    write_program(directory / f"docbin/{name}", f"{skip}exec '{first}' {prefix.partition(' ')[2]} \"$@\"")
+    write_program(directory / "docbin/pyrunc", f"exec {runtime} \"$@\"")
+    return {**client.environment, "PATH": f"{directory}/docbin:{client.environment['PATH']}"}
+
+
+def located(block: Block, runtime: str) -> Block:
+    """The block with the runtime under test in place of the installed one."""
+    made = Block(block.language, block.text.replace(PROGRAM, runtime))
+    made.title = block.title
+    return made
+
+
+def test_containerd(containerd: Containerd, runtime: str) -> None:
+    containerd.ctr("images", "tag", "--force", REFERENCE, IMAGE)
+    env = prepare(containerd.directory, runtime, containerd.ctr, "ctr")
+    for block in blocks(page("containerd.md"), "console"):
+        run_console(located(block, runtime), containerd.directory, env)
+
+
+@pytest.fixture
+def reloaded(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
+    """A dockerd that read the page's daemon.json on reload."""
+    need("containerd", "dockerd", "docker")
+    directory = scratch / "docs-dk"
+    containerd = start_containerd(directory, runtime)
+    config = directory / "daemon.json"
+    config.write_text("{}")
+    socket = f"unix://{directory}/d.sock"
+    argv = ["dockerd", "--config-file", str(config), "--bridge=none", "--iptables=false", "--ip6tables=false"]
+    argv += ["--ip-forward=false", "--ip-masq=false", "--data-root", f"{directory}/data", "--exec-root"]
+    argv += [f"{directory}/exec", "--pidfile", f"{directory}/d.pid", "-H", socket]
+    argv += ["--containerd", f"{directory}/c.sock"]
+    path = f"{directory}/opt/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    daemon = Daemon(argv, directory / "dockerd.log", environment(directory, PATH=path))
+    try:
+        docker = Client(
+            ["/usr/bin/docker", "-H", socket], environment(directory, DOCKER_CONFIG=f"{directory}/cfg")
+        )
+        daemon.wait_until(lambda: docker("version").returncode == 0)
+        docker.ok("import", str(image_tar), "busybox:latest")
+        [file] = blocks(page("docker.md"), "json")
+        config.write_text(located(file, runtime).text)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "pyrunc" in docker.ok("info", "--format", "{{json .Runtimes}}"))
+        yield docker
+    finally:
+        daemon.stop()
+        containerd.stop()
+
+
+def test_docker(reloaded: Client, runtime: str, scratch: Path) -> None:
+    env = prepare(scratch / "docs-dk", runtime, reloaded, "docker")
+    for block in blocks(page("docker.md"), "console"):
+        run_console(located(block, runtime), scratch, env)
+
+
+def test_podman(scratch: Path, runtime: str, image_tar: Path) -> None:
+    need("podman", "conmon")
+    directory = scratch / "docs-pm"
+    directory.mkdir()
+    [file] = blocks(page("podman.md"), "toml")
+    # what this machine needs is said before the page's file, in another table
+    own = '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]\n'
+    (directory / "containers.conf").write_text(own + located(file, runtime).text)
+    (directory / "storage.conf").write_text(
+        f'[storage]\ndriver = "overlay"\nrunroot = "{directory}/runroot"\ngraphroot = "{directory}/root"\n'
+    )
+    variables = {"CONTAINERS_CONF": "containers.conf", "CONTAINERS_STORAGE_CONF": "storage.conf"}
+    env = environment(directory, **{name: f"{directory}/{file}" for name, file in variables.items()})
+    prefix = ["podman", "--root", f"{directory}/root", "--runroot", f"{directory}/runroot", "--tmpdir"]
+    prefix += [f"{directory}/tmp", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+    podman = Client(prefix, env)
+    podman.ok("import", str(image_tar), IMAGE)
+    try:
+        for block in blocks(page("podman.md"), "console"):
+            run_console(located(block, runtime), directory, prepare(directory, runtime, podman, "podman"))
+    finally:
+        podman("--runtime", runtime, "rm", "--all", "--force", "--time", "0")
+
+
+@pytest.fixture
+def cri_directory(scratch: Path, runtime: str) -> Iterator[Path]:
+    """A containerd with CRI whose runtimes are those of the page's config.toml."""
+    need("containerd", "ctr")
+    directory = scratch / "docs-cri"
+    directory.mkdir()
+    file = located(blocks(page("containerd.md"), "toml")[0], runtime)
+    disabled = ", ".join(
+        f'"io.containerd.snapshotter.v1.{name}"' for name in ("btrfs", "zfs", "aufs", "devmapper")
+    )
+    (directory / "opt/bin").mkdir(parents=True)
+    (directory / "containerd.toml").write_text(
+        f"""version = 2
+root = "{directory}/root"
+state = "{directory}/state"
+disabled_plugins = [{disabled}]
+[grpc]
+  address = "{directory}/c.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{directory}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{REFERENCE}"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+"""
+        + file.text.replace("version = 2\n", "")
+    )
+    daemon = start_containerd(directory, runtime, cri=True)
+    yield directory
+    daemon.stop()
+
+
+def test_kubernetes(cri_directory: Path, image_tar: Path, tmp_path: Path) -> None:
+    pytest.importorskip("grpc", reason="needs the package grpcio")
+    from tests.engines import cri
+
+    socket = f"{cri_directory}/c.sock"
+    ctr = Client(["ctr", "-n", "k8s.io"], environment(cri_directory, CONTAINERD_ADDRESS=socket))
+    archive = make_oci_archive(image_tar, cri_directory / "oci.tar", ["/bin/sleep", "100000"])
+    ctr.ok("images", "import", str(archive))
+    service = cri.Cri(socket)
+    config = cri.sandbox_config(f"pod-{uuid.uuid4().hex[:8]}", str(tmp_path))
+    with pytest.raises(Exception, match='no runtime for "nonsense" is configured'):
+        service.run_sandbox(config, "nonsense")
+    handler = page("kubernetes.md").read_text().partition("\nhandler: ")[2].split()[0]
+    pod = service.run_sandbox(config, handler)
+    try:
+        container = service.create_container(
+            pod, cri.container_config("hello", REFERENCE, ["/bin/sleep", "1000"]), config
+        )
+        service.call("StartContainer", [(1, container)])
+        assert service.exec_sync(container, "/bin/echo", "inside") == ("inside\n", "", 0)
+        assert os.path.isdir(f"/run/containerd/runc/k8s.io/{container}")
+    finally:
+        service.call("StopPodSandbox", [(1, pod)])
+        service.call("RemovePodSandbox", [(1, pod)])
