@@ -40,7 +40,10 @@ def attributes(bundle: Bundle) -> None:
     bundle.linux["maskedPaths"] = ["/proc/kcore"]
     bundle.linux["readonlyPaths"] = ["/proc/sys"]
     bundle.linux["sysctl"] = {"kernel.shmmax": "10000"}
-    bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}
+    bundle.linux["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}],
+    }
     bundle.config["root"]["readonly"] = True
 
 
