@@ -30,8 +30,6 @@ def start(context: Context, id: str) -> None:
     entry.lock()
     record = entry.read()
     allowed("start", status_of(entry, record))
-    if not any(name == "exec" for name, _, _ in record.late.values()):
-        raise StateError("cannot start a container whose configuration has no process", step="start")
     try:
         notify = start_container(context.log, entry, record)
     except HookFailed as failure:
@@ -57,6 +55,9 @@ def start_container(log: Log, entry: Entry, record: Record) -> NotifySocket | No
 
     With NOTIFY_SOCKET the container has yet to say READY=1, to what is returned.
     """
+    if not any(name == "exec" for name, _, _ in record.late.values()):
+        text = "cannot start a container whose configuration has no process"
+        raise StateError(text, pointer="/process", step="start")
     pidfd = open_pidfd(record.pid, record.start_time)
     if pidfd < 0:
         allowed("start", STOPPED)
