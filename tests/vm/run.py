@@ -26,9 +26,9 @@ LIMIT = 900
 
 SESSIONS: dict[str, tuple[list[str], list[str]]] = {
     "cgroup-v2": ([], ["tests/vm/test_cgroup_v2.py", "tests/integration/test_cgroup_limits.py"]),
-    "killed": (["-e", "PYRUNC_KILL_STRIDE=4"], ["tests/integration/test_killed_runtime.py"]),
+    "killed": (["-e", "PYRUNC_KILL_STRIDE=8"], ["tests/integration/test_killed_runtime.py"]),
     "apparmor": ([], ["tests/vm/test_apparmor.py", "tests/vm/test_nesting.py"]),
-    "parallel": ([], ["tests/vm/test_parallel.py"]),
+    "parallel": (["-e", "PYRUNC_PARALLEL_SECONDS=30"], ["tests/vm/test_parallel.py"]),
     "systemd": ([], ["tests/vm/test_systemd_driver.py"]),
     "systemd-user": (["-u"], ["tests/vm/test_systemd_driver.py"]),
     "rootless": (["-u"], ["tests/vm/test_rootless.py", "tests/integration/test_rootless.py"]),

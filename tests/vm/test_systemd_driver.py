@@ -97,7 +97,7 @@ def test_slice_prefix_name(box: Box) -> None:
     container.delete("--force").ok()
 
 
-@pytest.mark.parametrize("name", [name for name in LIMITS if ROOT or name not in ("hugetlb", "io")])
+@pytest.mark.parametrize("name", [name for name in LIMITS if ROOT or name in ("memory", "pids")])
 def test_limits_hold_through_a_reload(box: Box, name: str) -> None:
     sections, files = LIMITS[name]
     bundle = limit(bundle_of(box), **sections)
@@ -121,6 +121,7 @@ PROPERTIES: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.root
 @pytest.mark.parametrize(("sections", "name", "value"), PROPERTIES, ids=[case[1] for case in PROPERTIES])
 def test_properties(box: Box, sections: dict[str, Any], name: str, value: str) -> None:
     container = box.create(limit(bundle_of(box), **sections))
