@@ -52,6 +52,7 @@ def build(directory: str) -> str:
     finally:
         _unlink(new)
         _unlink(new + ".crashed")
+        selftest.clean(script, scratch)
         shutil.rmtree(scratch, ignore_errors=True)
     return image
 

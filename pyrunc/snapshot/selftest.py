@@ -47,7 +47,7 @@ def command_lines(scratch: str, run: str) -> list[list[str]]:
         ["validate", "-b", scratch + "/bundle"],
         ["validate", "-b", scratch + "/bad"],
         ["plan", "-b", scratch + "/bundle", "snapshot-selftest"],
-        [*root, "run", "-b", scratch + "/bundle", "pyrunc-snapshot-selftest"],
+        [*root, "run", "-b", scratch + "/bundle", f"pyrunc-snapshot-{os.getpid()}"],
         [*root, "list", "--quiet"],
     ]
 
@@ -55,18 +55,14 @@ def command_lines(scratch: str, run: str) -> list[list[str]]:
 def train(image: str, scratch: str) -> dict[str, keys.Ranges]:
     """What commands write to: verb → ranges, and "" for what all of them do, from trial runs."""
     root = ["--root", scratch + "/root-train"]
-    name = "pyrunc-snapshot-training"
+    name = f"pyrunc-snapshot-training-{os.getpid()}"
     written: dict[str, set[int]] = {}
     for verb, *rest in (
         ("state", "nobody"), ("create", "-b", scratch + "/waiting", name), ("state", name), ("start", name),
         ("exec", name, "/tool", "true"), ("kill", name, "KILL"), ("delete", "--force", name),
         ("run", "-b", scratch + "/bundle", name),
     ):  # fmt: skip
-        try:
-            written[verb] = _written_pages([place.TOOL, "train", image, *root, verb, *rest])
-        except OperationError:
-            _run([place.TOOL, "run", image, *root, "delete", "--force", name])
-            raise
+        written[verb] = _written_pages([place.TOOL, "train", image, *root, verb, *rest])
     common = set.intersection(*written.values())
     return {"": _ranges(common)} | {verb: _ranges(pages - common) for verb, pages in written.items()}
 
@@ -89,6 +85,16 @@ def _written_pages(command: list[str]) -> set[int]:
     if not entries:
         raise OperationError(f"the image failed its test: {' '.join(command)!r} did not come to its end")
     return {page for address, length in entries for page in range(address, address + length, PAGE)}
+
+
+def clean(script: str, scratch: str) -> None:
+    """Delete what containers a build that failed has left."""
+    for root in ("root", "root-train", "root-test"):
+        place_of_records = f"{scratch}/{root}"
+        if not os.path.isdir(place_of_records):
+            continue
+        for name in os.listdir(place_of_records):
+            _run([script, "--root", place_of_records, "delete", "--force", name])
 
 
 def compare(script: str, image: str, scratch: str) -> None:
