@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.harness import CGROUP_PARENT
+
 from . import Case, both, drop, mount, put
 
 
@@ -109,7 +111,7 @@ CASES = [
     Case("unified-on-v1", resources(unified={"memory.high": "1000000"})),
     Case("rules-only", resources()),
     Case("resources-absent", drop("/linux/resources"), "node:c,10,229"),
-    Case("path-relative", lambda b, lab: b.linux.update(cgroupsPath="pyrunc-relative/x")),
+    Case("path-relative", lambda b, lab: b.linux.update(cgroupsPath=f"{CGROUP_PARENT[1:]}/relative")),
     Case(
         "path-climbs",
         lambda b, lab: b.linux.update(cgroupsPath="/pyrunc-test/../../../x-pyrunc-climb"),
