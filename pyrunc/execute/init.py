@@ -112,7 +112,8 @@ class Init:
         except BlockingIOError:
             return False
         except ConnectionResetError:
-            data, descriptors = b"", []
+            # Said once, before what the other end had sent, when it ended with one of our signals unread.
+            return self.poll_message()
         if not data:
             self.conversation.end()
             return True
