@@ -83,7 +83,9 @@ class Executor:
     def _explain_end(self, status: int, op: Op) -> PyruncError:
         from pyrunc.execute.wording import explain_end
 
-        return explain_end(status, self.count_oom_kills(), op.name)
+        resources = (self.config.get("linux") or {}).get("resources") or {}
+        limited = (resources.get("memory") or {}).get("limit", 0) > 0
+        return explain_end(status, self.count_oom_kills(), op.name, limited)
 
     def count_oom_kills(self) -> int:
         """How many processes of the container's cgroup the kernel killed for memory."""

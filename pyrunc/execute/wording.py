@@ -39,8 +39,12 @@ def explain_failure(op: Op | None, message: Message, config: Config) -> PyruncEr
     return kind(text, step=op.name, pointer=op.pointer, errno=message.error, path=_path(op))
 
 
-def explain_end(status: int, oom_kills: int, step: str) -> PyruncError:
-    """The error for a pyrunc-init that ended without a word; `status`: its wait status, -1 where unknown."""
+def explain_end(status: int, oom_kills: int, step: str, limited: bool = False) -> PyruncError:
+    """The error for a pyrunc-init that ended without a word; `status`: its wait status, -1 where unknown.
+
+    limited: it has a memory limit.  The kernel books a kill on the cgroup of
+    stage 1 where stage 2 has not yet inherited its memory, so the count may miss one.
+    """
     if oom_kills > 0:
         return HostError(
             f"{_START}the memory limit of the container is too small for its set-up: the kernel killed it",
@@ -50,6 +54,10 @@ def explain_end(status: int, oom_kills: int, step: str) -> PyruncError:
         return OperationError(f"{_START}the container's init is gone", step=step)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
+        if number == SIGKILL and limited:
+            text = f"{_START}the container's init was killed, most likely by its memory limit"
+            hint = "raise linux.resources.memory.limit"
+            return HostError(text, step=step, pointer="/linux/resources/memory/limit", hint=hint)
         hint = "somebody killed it, or a limit of the container did" if number == SIGKILL else ""
         text = f"{_START}the container's init was killed by signal {number}"
         return OperationError(text, step=step, hint=hint)
