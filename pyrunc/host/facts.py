@@ -24,26 +24,27 @@ class Facts:
     """Facts about the host; what was not asked for keeps its default.
 
     user_namespace: the runtime is in one that is not the initial one.
+    copies_mounts: it may copy the mounts of its own mount namespace.
     cgroup_mounts: v1: controller → directory of its hierarchy ("" is the
     unified one of a hybrid host); v2: {"": directory}; {} where none is mounted.
     own_cgroups: the same keys → path of the runtime's own cgroup below that.
     cgroup_controllers: v2: the controllers that can be used there.
     cgroup_writable: keys of cgroup_mounts where the container's cgroup can be made.
     hugepage_sizes: as in cgroup file names, e.g. ``2MB``.  bfq: that I/O
-    scheduler exists.  last_capability: -1 = not asked.  resctrl: where that file
-    system is mounted, "" = nowhere.
+    scheduler exists.  last_capability: -1 = not asked.  resctrl: its mount, or "".
     """
 
     __slots__ = (
         "apparmor", "bfq", "cgroup_controllers", "cgroup_mounts", "cgroup_version", "cgroup_writable",
-        "egid", "euid", "hugepage_sizes", "kernel", "last_capability", "machine", "own_cgroups",
-        "page_size", "resctrl", "selinux", "systemd", "umask", "user_namespace",
+        "copies_mounts", "egid", "euid", "hugepage_sizes", "kernel", "last_capability", "machine",
+        "own_cgroups", "page_size", "resctrl", "selinux", "systemd", "umask", "user_namespace",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.euid = 0
         self.egid = 0
         self.user_namespace = False
+        self.copies_mounts = True
         self.umask = 0o022
         self.kernel = ""
         self.machine = ""
@@ -86,6 +87,11 @@ def probe_facts(config: Mapping[str, Any] | None, *, cgroups: bool = True) -> Fa
     facts.umask = os.umask(0o022)
     os.umask(facts.umask)
     facts.user_namespace = _read("/proc/self/uid_map").split() != WHOLE_ID_MAP
+    facts.copies_mounts = facts.euid == 0
+    if facts.copies_mounts and facts.user_namespace:
+        from pyrunc.host.namespaces import owns_namespace
+
+        facts.copies_mounts = owns_namespace("mnt")
     facts.systemd = os.path.isdir("/run/systemd/system")
     _probe_security(facts, config)
     if config is None or "intelRdt" in (config.get("linux") or {}):

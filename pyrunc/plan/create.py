@@ -14,6 +14,7 @@ from pyrunc.plan.hooks import plan_container_hooks, plan_environment
 from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (
     SIGKILL,
+    check_own_mounts,
     needs_clone,
     plan_cgroup_namespace,
     plan_joins,
@@ -145,12 +146,12 @@ class _Story:
     def isolate(self) -> None:
         """Namespaces.
 
-        Root copies the sources of mounts before it enters any; an ordinary
-        user may copy them only in the new ones, where the host's mounts are
-        still in sight.
+        Root copies the sources of mounts before it enters any; who has no
+        right to the runtime's mounts may copy them only in the new ones, where
+        the host's are still in sight.
         """
         sources = self._sources()
-        if self.facts.euid == 0:
+        if self.facts.copies_mounts:
             self.init += sources
         self.init += plan_joins(self.namespaces, self.facts)
         init, runtime = plan_user_namespace(self.namespaces, self.config, self.facts)
@@ -166,7 +167,8 @@ class _Story:
         self.runtime.append(ops.write_record("creating"))
         if not self.options.no_new_keyring:
             self.init += plan_keyring(self.process, self.facts, self.options.id)
-        if self.facts.euid != 0:
+        if not self.facts.copies_mounts:
+            check_own_mounts(self.namespaces)
             self.init += sources
 
     def _builds_meanwhile(self) -> bool:

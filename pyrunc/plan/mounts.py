@@ -77,7 +77,7 @@ class MountContext:
         mount namespace that is joined, the runtime's paths are out of sight;
         and only a copy from the runtime's own is a peer of its source.
         """
-        if self.facts.euid == 0 and (self.namespaces.has("user") or not base_propagation(self.config)):
+        if self.facts.copies_mounts and (self.namespaces.has("user") or not base_propagation(self.config)):
             return False
         return self.namespaces.is_new("mount")
 

@@ -6,6 +6,7 @@ hostname, which needs one.
 
 from __future__ import annotations
 
+from pyrunc.errors import HostError
 from pyrunc.linux import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
@@ -75,6 +76,13 @@ def read_namespaces(config: Config) -> Namespaces:
 def needs_clone(namespaces: Namespaces) -> bool:
     """Whether only a child can be in all the namespaces."""
     return namespaces.has("pid") or namespaces.has("time")
+
+
+def check_own_mounts(namespaces: Namespaces) -> None:
+    """HostError for a runtime without rights to its mounts whose container would share them."""
+    if not namespaces.has("mount"):
+        text = "only root can run a container without a mount namespace"
+        raise HostError(text, pointer=POINTER, hint='add {"type": "mount"}')
 
 
 def plan_joins(namespaces: Namespaces, facts: Facts) -> list[Op]:

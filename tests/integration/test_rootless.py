@@ -174,24 +174,29 @@ def test_state_is_below_the_runtime_directory(box: Box) -> None:
     assert list((base / "pyrunc").iterdir()) == []
 
 
-def test_as_root_of_a_user_namespace(box: Box) -> None:
-    """podman's way: uid 0 of its own namespace, no USER; the container gets no user namespace of its own."""
+@pytest.mark.parametrize("container", ["inherits", "nests"])
+@pytest.mark.parametrize("mounts", ["own", "foreign"])
+def test_as_root_of_a_user_namespace(box: Box, mounts: str, container: str) -> None:
+    """podman's way: uid 0 of its own namespace, no USER; the mount namespace may still be the host's.
+
+    The container makes no user namespace of its own, or one below.
+    """
     bundle = rootless(box, "/bin/id", "-u")
-    bundle.without_namespace("user")
-    del bundle.linux["uidMappings"], bundle.linux["gidMappings"]
+    if container == "inherits":
+        bundle.without_namespace("user")
+        del bundle.linux["uidMappings"], bundle.linux["gidMappings"]
+    else:
+        bundle.linux["uidMappings"] = bundle.linux["gidMappings"] = [
+            {"containerID": 0, "hostID": 0, "size": 1}
+        ]
+    bundle.mount("/tmp/kept", "bind", str(bundle.rootfs / "etc"), "bind", "ro")
     bundle.write()
     base = box.directory / "xdg"
     base.mkdir(mode=0o700)
     os.chown(base, UID, UID)
     prefix = becoming_ordinary()
-    command = [
-        *prefix,
-        "unshare",
-        "--user",
-        "--mount",
-        "--map-root-user",
-        *box.runtime.command[len(prefix) :],
-    ]
+    unshare = ["unshare", "--user", "--map-root-user", *(["--mount"] if mounts == "own" else [])]
+    command = [*prefix, *unshare, *box.runtime.command[len(prefix) :]]
     command += ["run", "--bundle", str(bundle.directory), "x"]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=DEADLINE, check=False, env=environment(box)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +47,16 @@ def test_this_machine() -> None:
     assert set(facts.cgroup_writable) <= set(facts.cgroup_mounts)
     assert all(os.path.isdir(mount) for mount in facts.cgroup_mounts.values())
     json.dumps(facts.to_json())
+
+
+@pytest.mark.parametrize(("flags", "owner"), [("-Ur", False), ("-Urm", True)])
+def test_whose_mounts_they_are(flags: str, owner: bool) -> None:
+    script = "from pyrunc.host.facts import probe_facts; print(probe_facts({}, cgroups=False).copies_mounts)"
+    command = ["unshare", flags, sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    if "unshare" in done.stderr:
+        pytest.skip("needs user namespaces")
+    assert done.stdout == f"{owner}\n", done.stderr
 
 
 def test_only_what_is_needed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pyrunc import linux
+from pyrunc.errors import HostError
 from pyrunc.host.facts import Facts
 from pyrunc.plan.namespaces import FLAGS, id_map_text, maps_id
 from tests.unit.plan.build import ROOTLESS_MAP, at, calls, config, facts, make, namespaces, rootless_facts
@@ -55,6 +56,13 @@ def test_without_a_pid_namespace_nothing_is_cloned() -> None:
     plan = make(config(linux={"namespaces": namespaces("ipc")}))
     assert calls(plan.init, "clone_init", "unshare") == [("unshare", linux.CLONE_NEWNS | linux.CLONE_NEWIPC)]
     assert ("wait", "init") not in calls(plan.runtime)
+
+
+def test_who_cannot_copy_mounts_needs_a_mount_namespace() -> None:
+    document = config(linux={"namespaces": [{"type": "user"}], "uidMappings": ROOTLESS_MAP, "gidMappings": ROOTLESS_MAP})
+    with pytest.raises(HostError, match="without a mount namespace") as caught:
+        make(document, rootless_facts())
+    assert caught.value.pointer == "/linux/namespaces"
 
 
 def test_joined_pid_namespace_needs_a_child() -> None:
