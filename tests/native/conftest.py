@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,11 @@ def no_subreaper() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def program() -> None:
-    """Build pyrunc-init if a source is newer."""
+    """Build pyrunc-init if a source is newer; where nothing can be built, what was built is tested."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    subprocess.run(["make", "-s", "-C", str(CHECKOUT / "csrc")], check=True, capture_output=True)
+    if shutil.which("make"):
+        subprocess.run(["make", "-s", "-C", str(CHECKOUT / "csrc")], check=True, capture_output=True)
 
 
 @pytest.fixture
