@@ -22,7 +22,9 @@ def ps(context: Context, id: str) -> list[int] | None:
     if status_of(entry, record) == STOPPED:
         return None
     if not record.cgroup:
-        raise HostError("the container has no cgroup that names its processes", step="ps")
+        from pyrunc.execute.members import members_of
+
+        return members_of(record)
     return sorted(open_cgroup(record.cgroup).procs())
 
 

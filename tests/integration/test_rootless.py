@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 
 from tests import rootfs
 from tests.box_fixtures import PR_SET_CHILD_SUBREAPER, need_root
-from tests.harness import DEADLINE, Box, Bundle, Runtime, find_runtime
+from tests.harness import DEADLINE, Box, Bundle, Container, Runtime, descendants, find_runtime, wait_until
 
 UID = 1000  # who the root file systems of the tests give a home
 SLEEP = ("/bin/sleep", "1000")
@@ -109,6 +110,46 @@ def test_life_of_a_container(box: Box) -> None:
     assert container.status == "stopped"
     container.delete().ok()
     container.call("state").failed("does not exist")
+
+
+def without_cgroup(box: Box, private: bool) -> Container:
+    """A container of three processes: its init, a child in a new session, and that one's child."""
+    script = "setsid sh -c 'sleep 1000 & echo ready; wait' & wait"
+    bundle = rootless(box, "/bin/sh", "-c", script)
+    if not private:
+        bundle.without_namespace("pid")
+        bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] != "/proc"]
+        bundle.linux.update(maskedPaths=[], readonlyPaths=[])
+    container = box.started(bundle, global_flags=("--cgroup-manager", "disabled"))
+    container.wait_output("ready")
+    record = json.loads((box.root / container.id / "state.json").read_text())
+    assert not record["cgroup"]
+    return container
+
+
+def pids(container: Container) -> set[int]:
+    return set(container.box.call("ps", "--format", "json", container.id).ok().json())
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["pid-namespace", "inherited"])
+def test_ps_without_a_cgroup(box: Box, private: bool) -> None:
+    container = without_cgroup(box, private)
+    expected = {container.pid, *descendants(container.pid)}
+    assert len(expected) == 3
+    assert pids(container) == expected
+    lines = container.call("ps").ok().out.splitlines()
+    assert {int(line.split()[1]) for line in lines[1:]} == expected
+    for pid in expected:  # without cgroup and pid namespace, nothing else finds them
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_ps_finds_what_exec_started(box: Box) -> None:
+    container = without_cgroup(box, True)
+    before = pids(container)
+    process = box.popen("exec", container.id, *SLEEP, log=False)  # whose child is no descendant of the init
+    wait_until(lambda: len(pids(container) - before) == 1, what="the process of exec")
+    container.delete("--force").ok()
+    assert process.wait(DEADLINE) == 137
 
 
 def test_delete_force(box: Box) -> None:
