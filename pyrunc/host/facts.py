@@ -208,13 +208,18 @@ def _device(path: str) -> int:
 
 
 def _use_mountinfo(facts: Facts, hierarchies: dict[str, str]) -> None:
-    """Find the hierarchies wherever they are, and the part of them that is visible."""
+    """Find the hierarchies, and the part of them that is visible.
+
+    They are anywhere only if none is at the usual place: mounts elsewhere beside
+    that are somebody's own, as those that CRIU makes for a moment.
+    """
     from pyrunc.host.mountinfo import parse_mountinfo
 
+    found = [m for m in parse_mountinfo(_read("/proc/self/mountinfo")) if m.fstype in ("cgroup", "cgroup2")]
     mounts: dict[str, str] = {}
     own: dict[str, str] = {}
-    for mount in parse_mountinfo(_read("/proc/self/mountinfo")):
-        names = [""] if mount.fstype == "cgroup2" else mount.options if mount.fstype == "cgroup" else []
+    for mount in [m for m in found if (m.target + "/").startswith(CGROUP_ROOT + "/")] or found:
+        names = [""] if mount.fstype == "cgroup2" else mount.options
         for name in names:
             if name not in hierarchies or name in mounts:
                 continue

@@ -134,6 +134,19 @@ def test_mounts_elsewhere_are_found(host: Callable[..., Facts]) -> None:
     assert facts.cgroup_version == 1
 
 
+def test_mounts_beside_the_usual_place_are_left_alone(host: Callable[..., Facts]) -> None:
+    """As CRIU has them while it works."""
+    mountinfo = (
+        "33 31 0:30 / /tmp/cgyard/memory rw - cgroup cgroup rw,memory\n"
+        "34 31 0:31 / /tmp/cgyard/hugetlb rw - cgroup cgroup rw,hugetlb\n"
+        "35 31 0:30 / @/memory rw - cgroup cgroup rw,memory\n"
+    )
+    files = {"/proc/self/cgroup": "3:hugetlb:/\n2:memory:/a\n0::/\n", "/proc/self/mountinfo": mountinfo}
+    facts = host(files, ("memory/a",))
+    assert list(facts.cgroup_mounts) == ["memory"]
+    assert facts.cgroup_mounts["memory"].endswith("/cgroup/memory")
+
+
 def test_visible_part_of_a_hierarchy(host: Callable[..., Facts]) -> None:
     mountinfo = "33 31 0:30 /docker/x @/memory rw - cgroup cgroup rw,memory\n"
     files = {"/proc/self/cgroup": "2:memory:/docker/x/y\n", "/proc/self/mountinfo": mountinfo}
