@@ -80,6 +80,16 @@ class SplitCgroup(CgroupFiles):
         except (KeyError, FileNotFoundError):
             return 0
 
+    def lacked_memory(self) -> bool:
+        """The counters of how often a limit was hit: of memory, and of memory with swap."""
+        for name in ("memory.failcnt", "memory.memsw.failcnt"):
+            try:
+                if int(self.read("memory", name)) > 0:
+                    return True
+            except FileNotFoundError:
+                pass
+        return False
+
 
 def fill_cpuset(path: str) -> None:
     """Give a new cpuset (and parents that nobody filled) the CPUs and nodes of its parent.

@@ -134,6 +134,13 @@ class UnifiedCgroup(CgroupFiles):
         except FileNotFoundError:
             return 0
 
+    def lacked_memory(self) -> bool:
+        """The counter of memory.events: the limit was reached, and reclaiming did not help."""
+        try:
+            return read_flat(f"{self._path}/memory.events", "oom") > 0
+        except FileNotFoundError:
+            return False
+
 
 def _levels(path: str) -> list[str]:
     """The cgroups above `path`, from the root of what is mounted down."""

@@ -72,6 +72,9 @@ if TYPE_CHECKING:
         def oom_kills(self) -> int:
             """How many processes the memory limit killed so far; 0 if nobody counts."""
 
+        def lacked_memory(self) -> bool:
+            """Whether memory was ever refused for the limit; the kill may be booked on another cgroup."""
+
         def remove(self) -> None:
             """Remove what `make` made and all cgroups below; waits for dying processes."""
 
@@ -155,6 +158,10 @@ class NoCgroup:
     def oom_kills(self) -> int:
         """Nobody counts."""
         return 0
+
+    def lacked_memory(self) -> bool:
+        """No limit of ours."""
+        return False
 
     def remove(self) -> None:
         """Nothing to remove."""

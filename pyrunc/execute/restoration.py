@@ -165,7 +165,7 @@ class Restoration(Creation):
         if news.script == "setup-namespaces":
             self._run_hooks(news.pid)
         elif news.script == "orphan-pts-master" and descriptors:
-            self._take_terminal(descriptors.pop(0))
+            self.hand_on_terminal(descriptors.pop(0))
         elif news.script == "post-restore":
             self._adopt(news.pid)
         for fd in descriptors:
@@ -174,17 +174,6 @@ class Restoration(Creation):
     def _adopt(self, pid: int) -> None:
         if self.init is None:
             self.init = Restored(pid)  # type: ignore[assignment]
-
-    def _take_terminal(self, primary: int) -> None:
-        if not self.console_socket:
-            self.console = primary
-            return
-        from pyrunc.execute.console import send_console
-
-        try:
-            send_console(self.console_socket, primary)
-        finally:
-            os.close(primary)
 
     def _run_hooks(self, pid: int) -> None:
         from pyrunc.execute.hooks import run_all

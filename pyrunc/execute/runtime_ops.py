@@ -81,18 +81,11 @@ class Executor:
         return explain_failure(op, message, self.config)
 
     def _explain_end(self, status: int, op: Op) -> PyruncError:
+        from pyrunc.cgroup.driver import open_cgroup
         from pyrunc.execute.wording import explain_end
 
-        resources = (self.config.get("linux") or {}).get("resources") or {}
-        limited = (resources.get("memory") or {}).get("limit", 0) > 0
-        return explain_end(status, self.count_oom_kills(), op.name, limited)
-
-    def count_oom_kills(self) -> int:
-        """How many processes of the container's cgroup the kernel killed for memory."""
-        try:
-            return self.cgroup.oom_kills() if self.cgroup else 0
-        except OSError:
-            return 0
+        cgroup = self.cgroup or open_cgroup({})
+        return explain_end(status, op.name, cgroup.oom_kills() > 0, cgroup.lacked_memory())
 
     def _hear(self, message: Message) -> None:
         """A TRACE or WARNING of pyrunc-init."""
@@ -181,8 +174,11 @@ class Executor:
         return self.started().conversation.descriptors.pop(self._slots.get(slot, NO_OP))
 
     def deliver_console(self, slot: Slot) -> None:
-        """Send the pty over the console socket, or keep it for the foreground."""
-        primary = self._received(slot)
+        """Hand on the pty that pyrunc-init made."""
+        self.hand_on_terminal(self._received(slot))
+
+    def hand_on_terminal(self, primary: int) -> None:
+        """Send the pty's primary end over the console socket, or keep it for the foreground."""
         if not self.console_socket:
             self.console = primary
             return

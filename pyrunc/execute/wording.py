@@ -39,13 +39,15 @@ def explain_failure(op: Op | None, message: Message, config: Config) -> PyruncEr
     return kind(text, step=op.name, pointer=op.pointer, errno=message.error, path=_path(op))
 
 
-def explain_end(status: int, oom_kills: int, step: str, limited: bool = False) -> PyruncError:
+def explain_end(status: int, step: str, oom_killed: bool, lacked_memory: bool) -> PyruncError:
     """The error for a pyrunc-init that ended without a word; `status`: its wait status, -1 where unknown.
 
-    limited: it has a memory limit.  The kernel books a kill on the cgroup of
-    stage 1 where stage 2 has not yet inherited its memory, so the count may miss one.
+    oom_killed, lacked_memory: what its cgroup says.  The kernel books a kill on the cgroup of
+    stage 1, the runtime's, as long as stage 2 has not inherited its memory: then a SIGKILL after
+    memory was refused is that kill.
     """
-    if oom_kills > 0:
+    killed = status != -1 and os.WIFSIGNALED(status) and os.WTERMSIG(status) == SIGKILL
+    if oom_killed or (killed and lacked_memory):
         return HostError(
             f"{_START}the memory limit of the container is too small for its set-up: the kernel killed it",
             step=step, pointer="/linux/resources/memory/limit", hint="raise linux.resources.memory.limit",
@@ -54,11 +56,7 @@ def explain_end(status: int, oom_kills: int, step: str, limited: bool = False) -
         return OperationError(f"{_START}the container's init is gone", step=step)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        if number == SIGKILL and limited:
-            text = f"{_START}the container's init was killed, most likely by its memory limit"
-            hint = "raise linux.resources.memory.limit"
-            return HostError(text, step=step, pointer="/linux/resources/memory/limit", hint=hint)
-        hint = "somebody killed it, or a limit of the container did" if number == SIGKILL else ""
+        hint = "somebody killed it, or a limit of the container did" if killed else ""
         text = f"{_START}the container's init was killed by signal {number}"
         return OperationError(text, step=step, hint=hint)
     code = os.waitstatus_to_exitcode(status)

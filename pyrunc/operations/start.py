@@ -115,7 +115,8 @@ def _explain_end(record: Record) -> None:
     from pyrunc.cgroup.driver import open_cgroup
     from pyrunc.execute.wording import explain_end
 
-    raise explain_end(-1, open_cgroup(record.cgroup).oom_kills() if record.cgroup else 0, "start")
+    cgroup = open_cgroup(record.cgroup)
+    raise explain_end(-1, "start", cgroup.oom_kills() > 0, cgroup.lacked_memory())
 
 
 def _write_start(entry: Entry) -> None:

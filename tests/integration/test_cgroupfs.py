@@ -305,10 +305,11 @@ def test_all_hierarchies_are_joined(make: Any) -> None:
 def test_memory_limit_kills_are_counted(make: Any) -> None:
     limit = 4 << 20
     made = make({"memory": {"limit": limit, "swap": limit}}).carry_out()
-    assert made.cgroup.oom_kills() == 0
+    assert (made.cgroup.oom_kills(), made.cgroup.lacked_memory()) == (0, False)
     process = made.run("/bin/sh", "-c", "exec head -c 64m /dev/zero | tail")
     process.wait(30)
     assert made.cgroup.oom_kills() >= 1
+    assert made.cgroup.lacked_memory()
 
 
 def test_bad_value_is_an_error_with_the_file(make: Any) -> None:

@@ -40,6 +40,7 @@ def test_no_cgroup() -> None:
     cgroup.kill()
     cgroup.remove()
     assert (cgroup.procs(), cgroup.frozen(), cgroup.oom_kills(), cgroup.directory_fd) == ([], False, 0, -1)
+    assert not cgroup.lacked_memory()
     for refuse in (cgroup.freeze, cgroup.thaw):
         with pytest.raises(HostError, match="no cgroup of its own"):
             refuse()

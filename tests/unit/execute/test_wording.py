@@ -88,18 +88,27 @@ def test_cgroup(op: Op) -> None:
     assert "device or resource busy" in error.text
 
 
-def test_oom() -> None:
-    error = explain_end(signal.SIGKILL, 1, "wait")
+@pytest.mark.parametrize(
+    ("status", "oom_killed", "lacked_memory"),
+    [(signal.SIGKILL, True, True), (-1, True, True), (signal.SIGKILL, False, True)],
+)
+def test_oom(status: int, oom_killed: bool, lacked_memory: bool) -> None:
+    error = explain_end(status, "wait", oom_killed, lacked_memory)
     assert isinstance(error, HostError)
     assert "memory limit" in error.text
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
-    {signal.SIGKILL: "killed by signal 9", 256: "ended with status 1", -1: "is gone"}.items(),
+    ("status", "lacked_memory", "words"),
+    [
+        (signal.SIGKILL, False, "killed by signal 9"),
+        (signal.SIGTERM, True, "killed by signal 15"),
+        (256, True, "ended with status 1"),
+        (-1, True, "is gone"),
+    ],
 )
-def test_end(status: int, words: str) -> None:
-    error = explain_end(status, 0, "wait")
+def test_end(status: int, lacked_memory: bool, words: str) -> None:
+    error = explain_end(status, "wait", oom_killed=False, lacked_memory=lacked_memory)
     assert isinstance(error, OperationError)
     assert words in error.text
 
