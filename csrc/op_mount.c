@@ -14,7 +14,6 @@ int op_open_tree(struct context *context, const struct op *op)
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (arg_int(op, 2) ? AT_RECURSIVE : 0);
     int fd = sys_open_tree(AT_FDCWD, arg_str(op, 1), flags);
 
-    detail_set(context, arg_str(op, 1));
     return fd < 0 ? fd : slot_put(context, op, 0, fd);
 }
 
@@ -22,7 +21,6 @@ int op_open_source(struct context *context, const struct op *op)
 {
     int fd = result(open(arg_str(op, 1), O_PATH | O_CLOEXEC));
 
-    detail_set(context, arg_str(op, 1));
     return fd < 0 ? fd : slot_put(context, op, 0, fd);
 }
 
@@ -41,7 +39,6 @@ int op_open_device(struct context *context, const struct op *op)
     struct stat file;
     int error;
 
-    detail_set(context, arg_str(op, 1));
     if (fd < 0)
         return fd;
     if (fstat(fd, &file) < 0)

@@ -176,13 +176,12 @@ int op_open_namespace(struct context *context, const struct op *op)
 {
     int fd = result(open(arg_str(op, 1), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 
-    detail_set(context, arg_str(op, 1));
     if (fd < 0)
         return fd;
     if (ioctl(fd, SYS_NS_GET_NSTYPE) == arg_int(op, 2))
         return slot_put(context, op, 0, fd);
     close(fd);
-    detail_add(context, " is not a namespace of the type wanted");
+    detail_set(context, "it is not a namespace of the type wanted");
     return -EINVAL;
 }
 

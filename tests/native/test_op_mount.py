@@ -181,6 +181,14 @@ def test_bind_recursive_and_not(root: Path, tmp_path: Path) -> None:
         assert "/bound" in init.mounts() and "/bound/inner" not in init.mounts()
 
 
+@pytest.mark.parametrize(
+    "op", [ops.open_tree(M, "/nowhere", 0), ops.open_source(M, "/nowhere"), ops.open_device(M, "/nowhere", 1, 3)]
+)
+def test_a_missing_source_is_not_named_twice(root: Path, op: Op) -> None:
+    error = error_of(in_root(root, op))
+    assert (error.op, error.errno, error.text) == (op.name, errno.ENOENT, "")
+
+
 def test_open_device(root: Path) -> None:
     plan = in_root(root, ops.open_device(M, "/dev/null", 1, 3), ops.move_mount(M, "/dev/null", 0, 0))
     with looking_at(plan) as init:

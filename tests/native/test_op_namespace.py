@@ -140,7 +140,7 @@ def test_setns_with_a_pidfd_and_several_flags() -> None:
 def test_open_namespace_refuses_another_kind(source: str, number: int) -> None:
     error = error_of(after(ops.open_namespace(Slot("uts"), source, CLONE_NEWUTS)))
     assert (error.op, error.errno) == ("open_namespace", number)
-    assert source in error.text
+    assert source not in error.text  # the operation's arguments hold it
 
 
 def test_setns_of_an_empty_slot() -> None:
