@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.errors import HostError
 from pyrunc.execute.process import status_of
 from pyrunc.state.lifecycle import allowed
 from pyrunc.state.store import Store
@@ -18,6 +17,4 @@ def pause(context: Context, id: str) -> None:
     entry = Store(context.root).open(id)
     record = entry.read()
     allowed("pause", status_of(entry, record))
-    if not record.cgroup:
-        raise HostError("the container has no cgroup that could be frozen", step="pause")
     open_cgroup(record.cgroup).freeze()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.errors import HostError
 from pyrunc.execute.process import status_of
 from pyrunc.state.lifecycle import allowed
 from pyrunc.state.store import Store
@@ -14,10 +13,8 @@ if TYPE_CHECKING:
 
 
 def resume(context: Context, id: str) -> None:
-    """Let the processes go on of the container `id`."""
+    """Let the processes of the container `id` go on."""
     entry = Store(context.root).open(id)
     record = entry.read()
     allowed("resume", status_of(entry, record))
-    if not record.cgroup:
-        raise HostError("the container has no cgroup that could be frozen", step="resume")
     open_cgroup(record.cgroup).thaw()
