@@ -27,18 +27,21 @@ def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], 
     wake: called after the signals, to let frozen processes notice them.
     """
     while pids := list_processes():
-        pidfds = open_pidfds(pids[:MOST])
-        members = set(list_processes())  # a pid that is still listed was not used anew before its pidfd
+        pidfds = _signal(pids[:MOST], SIGKILL, list_processes)
         try:
-            for pid, pidfd in pidfds.items():
-                if pid in members:
-                    _send_kill(pidfd)
             wake()
             _wait(list(pidfds.values()), deadline, len(pidfds))
         finally:
             _close(pidfds)
         if time.monotonic() > deadline and (left := list_processes()):
             raise HostError(f"{len(left)} processes did not die of SIGKILL in time: {left[:8]}")
+
+
+def signal_all(list_processes: Callable[[], list[int]], number: int) -> None:
+    """Send a signal to what `list_processes` gives now, once."""
+    pids = list_processes()
+    for start in range(0, len(pids), MOST):
+        _close(_signal(pids[start : start + MOST], number, list_processes))
 
 
 def wait_any(pids: list[int], deadline: float) -> None:
@@ -64,14 +67,22 @@ def _close(pidfds: dict[int, int]) -> None:
         os.close(pidfd)
 
 
-def _send_kill(pidfd: int) -> None:
-    """SIGKILL; gone is fine."""
-    import _signal  # type: ignore[import-not-found]
+def _signal(pids: list[int], number: int, list_processes: Callable[[], list[int]]) -> dict[int, int]:
+    """Signal those of the processes that are still there; returns their pidfds by pid.
 
-    try:
-        _signal.pidfd_send_signal(pidfd, SIGKILL)
-    except ProcessLookupError:
-        pass
+    A pid that is still listed after its pidfd was opened was not used anew before.
+    """
+    from pyrunc.cores import signals
+
+    pidfds = open_pidfds(pids)
+    members = set(list_processes())
+    for pid, pidfd in pidfds.items():
+        if pid in members:
+            try:
+                signals.pidfd_send_signal(pidfd, number)
+            except ProcessLookupError:
+                pass
+    return pidfds
 
 
 def _wait(pidfds: list[int], deadline: float, ends: int) -> None:

@@ -36,8 +36,12 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
         _signal_all(record, number)
         return
     pidfd = open_pidfd(record.pid, record.start_time)
-    if pidfd < 0 or not send_signal(pidfd, number):
-        allowed("kill", STOPPED)
+    try:
+        if pidfd < 0 or not send_signal(pidfd, number):
+            allowed("kill", STOPPED)
+    finally:
+        if pidfd >= 0:
+            os.close(pidfd)
     if number == SIGKILL and status == PAUSED:
         from pyrunc.operations.delete import thaw
 
@@ -82,16 +86,6 @@ def _signal_all(record: Record, number: int) -> None:
     if number == SIGKILL:
         cgroup.kill()
         return
-    try:
-        pids = cgroup.procs()
-    except FileNotFoundError:
-        return
-    for pid in pids:
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        try:
-            send_signal(pidfd, number)
-        finally:
-            os.close(pidfd)
+    from pyrunc.cgroup.processes import signal_all
+
+    signal_all(cgroup.procs, number)

@@ -10,7 +10,7 @@ replaced whole by rename(2).
 from __future__ import annotations
 
 import os
-from errno import ENOENT, ENOTDIR, EWOULDBLOCK
+from errno import EACCES, ENOENT, ENOTDIR, EWOULDBLOCK
 
 from pyrunc.cores import parse_json, render_json
 from pyrunc.errors import HostError, StateError, UsageError
@@ -106,9 +106,10 @@ class Entry:
             return Record.from_json(parse_json(self.read_file(RECORD)))
         except FileNotFoundError as error:
             raise StateError("container does not exist", path=f"{self.dir}/{RECORD}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            text = f"the record of container {self.id} is damaged: {error}"
-            raise StateError(text, path=f"{self.dir}/{RECORD}") from error
+        except ValueError as error:
+            path = f"{self.dir}/{RECORD}"
+            hint = "`delete --force` removes it"
+            raise StateError(f"the record {path} is damaged: {error}", path=path, hint=hint) from error
 
     def write(self, record: Record) -> None:
         """Store the record, whole or not at all."""
@@ -143,14 +144,19 @@ class Entry:
             os.close(self.dir_fd)
             self.dir_fd = -1
 
+    __del__ = close
+
 
 def reason_of(error: OSError) -> str:
     """The kernel's reason in lower case."""
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
-def _host_error(action: str, path: str, error: OSError) -> HostError:
-    return HostError(f"cannot {action} {path}: {reason_of(error)}", path=path, errno=error.errno or 0)
+def host_error(action: str, path: str, error: OSError) -> HostError:
+    """What could not be done below the root, why, and what helps a user who may not."""
+    hint = "choose a directory of your own with --root or XDG_RUNTIME_DIR" if error.errno == EACCES else ""
+    text = f"cannot {action} {path}: {reason_of(error)}"
+    return HostError(text, path=path, errno=error.errno or 0, hint=hint)
 
 
 def write_atomic(
@@ -180,7 +186,8 @@ def write_atomic(
         except OSError:
             pass
         path = f"{where}/{name}" if where else name
-        raise _host_error("write", path, error) from error
+        text = f"cannot write {path}: {reason_of(error)}"
+        raise HostError(text, path=path, errno=error.errno or 0) from error
 
 
 def _remove_tree(dir_fd: int) -> None:
@@ -218,7 +225,7 @@ class Store:
             self._make_root()
             return self.create(id)
         except OSError as error:
-            raise _host_error("make", path, error) from error
+            raise host_error("make", path, error) from error
         entry = Entry(id, path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         entry.lock()
         return entry
@@ -227,7 +234,7 @@ class Store:
         try:
             os.makedirs(self.root, 0o700, exist_ok=True)
         except OSError as error:
-            raise _host_error("make the root directory", self.root, error) from error
+            raise host_error("make the root directory", self.root, error) from error
 
     def open(self, id: str) -> Entry:
         """The entry of `id`. StateError if there is none."""
@@ -238,12 +245,18 @@ class Store:
         except OSError as error:
             if error.errno in (ENOENT, ENOTDIR):
                 raise StateError("container does not exist") from error
-            raise _host_error("open", path, error) from error
+            raise host_error("open", path, error) from error
 
     def list(self) -> list[str]:
         """The ids of all entries, in order. FileNotFoundError if the root is not there."""
         ids = []
-        for name in sorted(os.listdir(self.root)):
+        try:
+            names = sorted(os.listdir(self.root))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise host_error("read the root directory", self.root, error) from error
+        for name in names:
             try:
                 check_id(name)
             except UsageError:

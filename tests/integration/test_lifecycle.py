@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import CGROUP_PARENT, Box, descendants, peer_differs, wait_until
+from tests.harness import CGROUP_PARENT, Box, descendants, only_ours, peer_differs, wait_until
 
 STATE_KEYS = {"ociVersion", "id", "status", "bundle"}
 SLEEP = ("/bin/sleep", "100")
@@ -424,3 +424,26 @@ def test_pid_file_is_written_before_return(box: Box) -> None:
     container = box.create(box.bundle(*SLEEP))
     assert int((box.directory / f"{container.id}.pid").read_text()) == container.state()["pid"]
     assert [path.name for path in box.directory.glob("*.pid")] == [f"{container.id}.pid"]
+
+
+def test_the_api_gives_its_descriptors_back(box: Box) -> None:
+    """A program that uses the verbs as functions lives longer than one command."""
+    only_ours(box, "it is our API")
+    import pyrunc
+
+    container = box.started(box.bundle("/bin/sleep", "1000"))
+    root = str(box.root)
+    before = os.listdir("/proc/self/fd")
+    pyrunc.state(container.id, root=root)
+    pyrunc.kill(container.id, "0", root=root)
+    pyrunc.list(root=root)
+    pyrunc.pause(container.id, root=root)
+    pyrunc.resume(container.id, root=root)
+    pyrunc.ps(container.id, root=root)
+    with pytest.raises(pyrunc.StateError):
+        pyrunc.delete(container.id, root=root)
+    assert os.listdir("/proc/self/fd") == before
+    container.call("kill", "KILL").ok()
+    container.wait()
+    pyrunc.delete(container.id, root=root)
+    assert os.listdir("/proc/self/fd") == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 
@@ -31,5 +32,19 @@ def test_more_processes_than_descriptors(monkeypatch: pytest.MonkeyPatch) -> Non
         assert most == 3
     finally:
         for child in children:
+            child.kill()
+            child.wait()
+
+
+def test_a_process_that_left_is_not_signalled() -> None:
+    """Between the list and the signal its pid may become somebody else's."""
+    member, leaver = (subprocess.Popen(["/bin/sleep", "100"]) for _ in range(2))
+    lists = iter([[member.pid, leaver.pid], [member.pid]])
+    try:
+        processes.signal_all(lambda: next(lists), signal.SIGTERM)
+        assert member.wait(10) == -signal.SIGTERM
+        assert leaver.poll() is None
+    finally:
+        for child in (member, leaver):
             child.kill()
             child.wait()
