@@ -107,6 +107,10 @@ def state_root(given: str, rootless: str = "auto") -> str:
         os.chmod(root, 0o1700)
     except FileExistsError:
         pass
+    except OSError as error:
+        from pyrunc.state.store import host_error
+
+        raise host_error("make the root directory", root, error) from error
     return root
 
 

@@ -65,10 +65,14 @@ class Record:
         """The record that `to_json` gave; unknown keys are left out. Raises ValueError if it is none."""
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise ValueError("not a record of this version")
-        record = cls(value["id"], value["bundle"])
+        record = cls("", "")
         for name in cls.__slots__:
             if name in value:
+                if type(value[name]) is not type(getattr(record, name)):
+                    raise ValueError(f"{name} is {value[name]!r}")
                 setattr(record, name, value[name])
+        if not record.id or not record.bundle:
+            raise ValueError("id or bundle is missing")
         return record
 
 

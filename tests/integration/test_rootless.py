@@ -261,3 +261,21 @@ def test_foreign_ids_are_refused_by_the_helper_or_the_kernel(box: Box) -> None:
     bundle = rootless(box)
     bundle.linux["uidMappings"] = [{"containerID": 0, "hostID": 0, "size": 1}]
     box.try_create(bundle).failed("map")
+
+
+@pytest.mark.parametrize("command", [["list"], ["state", "x"], ["delete", "--force", "x"], ["run", "x"]])
+def test_a_root_of_somebody_else(box: Box, command: list[str]) -> None:
+    """The error names what was tried and the cure, whether --root or the environment says where."""
+    theirs = box.directory.parent / "theirs"
+    theirs.mkdir(mode=0)
+    bundle = rootless(box).write()
+    tries = [(["--root", f"{theirs}/root"], "/none"), ([], str(theirs))]
+    for flags, runtime_dir in tries:
+        done = subprocess.run(
+            [*box.runtime.command, *flags, *command], cwd=bundle.directory, text=True, capture_output=True,
+            env={**environment(box), "XDG_RUNTIME_DIR": runtime_dir}, timeout=DEADLINE,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "permission denied" in done.stderr
+        assert str(theirs) in done.stderr
+        assert "--root or XDG_RUNTIME_DIR" in done.stderr

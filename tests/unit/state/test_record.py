@@ -25,7 +25,14 @@ def test_unknown_keys_are_left_out() -> None:
     assert Record.from_json(value).id == "a"
 
 
-@pytest.mark.parametrize("value", [[], None, {}, {"format": 99, "id": "a", "bundle": "/"}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [], None, {}, {"format": 99, "id": "a", "bundle": "/"}, {"format": 1, "id": "a"},
+        {"format": 1, "id": 5, "bundle": "/"}, {"format": 1, "id": "a", "bundle": "/", "pid": "1"},
+        {"format": 1, "id": "a", "bundle": "/", "cgroup": None},
+    ],
+)  # fmt: skip
 def test_not_a_record(value: object) -> None:
     with pytest.raises(ValueError):
         Record.from_json(value)  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ def test_entry_without_record(store: Store) -> None:
 def test_damaged_record(store: Store, content: bytes) -> None:
     entry = store.create("a")
     entry.write_file("state.json", content)
-    with pytest.raises(StateError, match="damaged"):
+    with pytest.raises(StateError, match=f"{entry.dir}/state.json is damaged"):
         entry.read()
 
 
