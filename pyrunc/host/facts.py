@@ -175,10 +175,7 @@ def _probe_cgroups(facts: Facts) -> None:
 
 
 def parse_own_cgroups(text: str) -> dict[str, str]:
-    """Controller → path from the text of /proc/PID/cgroup; "" is the unified hierarchy.
-
-    A path outside of the cgroup namespace ("/../x") reads as "/".
-    """
+    """Controller ("": unified) → path from /proc/PID/cgroup; one outside of our cgroup namespace reads as "/"."""
     own = {}
     for line in text.splitlines():
         _, controllers, path = line.split(":", 2)
@@ -210,23 +207,19 @@ def _device(path: str) -> int:
 def _use_mountinfo(facts: Facts, hierarchies: dict[str, str]) -> None:
     """Find the hierarchies, and the part of them that is visible.
 
-    They are anywhere only if none is at the usual place: mounts elsewhere beside
-    that are somebody's own, as those that CRIU makes for a moment.
+    Where some are at the usual place, mounts elsewhere are not the host's (CRIU makes some for a moment).
     """
     from pyrunc.host.mountinfo import parse_mountinfo
 
     found = [m for m in parse_mountinfo(_read("/proc/self/mountinfo")) if m.fstype in ("cgroup", "cgroup2")]
-    mounts: dict[str, str] = {}
-    own: dict[str, str] = {}
+    mounts, own = {}, {}
     for mount in [m for m in found if (m.target + "/").startswith(CGROUP_ROOT + "/")] or found:
-        names = [""] if mount.fstype == "cgroup2" else mount.options
-        for name in names:
-            if name not in hierarchies or name in mounts:
-                continue
-            mounts[name] = mount.target
-            root = mount.root.rstrip("/") + "/"
-            below = hierarchies[name].rstrip("/") + "/"
-            own[name] = "/" + below.removeprefix(root).rstrip("/") if below.startswith(root) else "/"
+        root = mount.root.rstrip("/") + "/"
+        for name in [""] if mount.fstype == "cgroup2" else mount.options:
+            if name in hierarchies and name not in mounts:
+                mounts[name] = mount.target
+                below = hierarchies[name].rstrip("/") + "/"
+                own[name] = "/" + below.removeprefix(root).rstrip("/") if below.startswith(root) else "/"
     if set(mounts) == {""}:
         facts.cgroup_version = 2
     facts.cgroup_mounts, facts.own_cgroups = mounts, own
