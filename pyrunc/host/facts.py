@@ -175,7 +175,7 @@ def _probe_cgroups(facts: Facts) -> None:
 
 
 def parse_own_cgroups(text: str) -> dict[str, str]:
-    """Controller ("": unified) → path from /proc/PID/cgroup; one outside of our cgroup namespace reads as "/"."""
+    """Controller ("": unified) → path from /proc/PID/cgroup; outside of our cgroup namespace it is "/"."""
     own = {}
     for line in text.splitlines():
         _, controllers, path = line.split(":", 2)
