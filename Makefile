@@ -107,8 +107,12 @@ conformance: build
 	@[ -n "$(RUNTIME_TOOLS)" ] || { echo "say where they are: make conformance RUNTIME_TOOLS=DIR" >&2; exit 1; }
 	$(VENV_PYTHON) tests/conformance/run.py $(RUNTIME_TOOLS) $(if $(RUNTIME),--runtime $(RUNTIME))
 
-bench: build
-	$(VENV_PYTHON) tests/performance/bench.py $(BENCH_FLAGS)
+# RUNC=FILE CRUN=FILE measure further ones; BENCH_FLAGS=--quick tries it out, --publish renews README's figures
+bench:
+	@sh $(INSTALL)/system-packages.sh bench
+	@$(MAKE) --no-print-directory build
+	$(AS_ROOT) env $(foreach name,RUNC CRUN,$(if $($(name)),$(name)='$($(name))')) \
+		$(VENV_PYTHON) tests/performance/bench.py $(BENCH_FLAGS)
 
 man: $(VENV)/.runtime
 	$(VENV_PYTHON) -m pyrunc.install.manual >pyrunc/man/pyrunc.8.new

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Install the system packages pyrunc is built from (with "test": also those its tests use,
-# with "engines": also the container engines and what they want).
+# with "bench": what times are compared with and measured by, with "engines": also the container engines and what they want).
 # Says what it does; does nothing where nothing is missing.
 set -eu
 
 packages="gcc libc6-dev linux-libc-dev musl-tools libseccomp-dev libffi-dev python3-dev python3-venv busybox-static"
 case "${1:-}" in
 test) packages="$packages runc crun procps" ;;
+bench) packages="$packages runc crun hyperfine" ;;
 engines) packages="$packages runc crun procps containerd docker.io podman conmon uidmap slirp4netns tini bsdutils" ;;
 esac
 

@@ -1,221 +1,171 @@
-"""`make bench`: every figure as a ratio to the peers, all measured in one run.
+"""`make bench`: times and memory beside runc's and crun's, all measured in one run.
 
-The runtimes take turns in each round, so that what else the machine does hits
-them alike.  Figures are medians; the range is the quartiles.  Nothing here is
-a test: a slow machine makes slow figures, not failures.
-
-Peers: runc and crun where they are installed, or the programs named by the
-environment variables RUNC and CRUN.
+Peers: runc and crun where they are installed, and those that the variables RUNC
+and CRUN name.  Nothing here is a test: a slow machine makes slow figures, not
+failures.  What is measured stands in cases.py and memory.py, how in timing.py,
+who in runtimes.py, and how it is shown in table.py and picture.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.performance import measure
-from tests.performance.measure import Runtime
+from tests.performance import memory, picture, results, runtimes, table
+from tests.performance.bundles import ROOT, compile_static, make_bundles
+from tests.performance.cases import CASES
+from tests.performance.results import Results, Row
+from tests.performance.runtimes import Runtime
+from tests.performance.timing import Bench, Effort
 
-TRUE_C = "int main(void) { return 0; }\n"
-SLEEP_C = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
-
-Case = Callable[[Runtime], float]
-
-
-def compile_static(source: str, target: Path) -> Path:
-    """A static program, from musl where there is musl-gcc."""
-    compiler = shutil.which("musl-gcc") or shutil.which("gcc") or "cc"
-    command = [compiler, "-static", "-Os", "-s", "-x", "c", "-", "-o", str(target)]
-    subprocess.run(command, input=source.encode(), check=True)
-    return target
+HERE = Path(__file__).resolve().parent
+PICTURE = "pyrunc/docs/benchmarks.svg"
+FULL = Effort()
+QUICK = Effort(rounds=1, share=0.1)
 
 
-def find_runtimes(pyrunc: Sequence[str], scratch: Path) -> list[Runtime]:
-    """pyrunc and every peer that can run a container here."""
-    found = [Runtime("pyrunc", pyrunc, scratch)]
-    for name in ("runc", "crun"):
-        program = os.environ.get(name.upper()) or shutil.which(name)
-        if program is None:
-            print(f"{name}: not installed, left out")
-        else:
-            found.append(Runtime(name, [program], scratch))
-    return found
-
-
-class Bench:
-    """The bundles and one method per measured cycle, each returning milliseconds."""
-
-    def __init__(self, scratch: Path) -> None:
-        true = compile_static(TRUE_C, scratch / "true")
-        sleeper = compile_static(SLEEP_C, scratch / "sleeper")
-        self.true = measure.make_bundle(scratch / "bundle-true", true, [])
-        self.sleep = measure.make_bundle(scratch / "bundle-sleep", sleeper, [])
-
-    def run(self, runtime: Runtime) -> float:
-        return measure.spawn_milliseconds([*runtime.program, "run", runtime.new_id()], self.true)
-
-    def cycle(self, runtime: Runtime) -> float:
-        """create, start, delete --force of a container that is still running."""
-        identifier = runtime.new_id()
-        return sum(
-            measure.spawn_milliseconds([*runtime.program, *command, identifier], self.sleep)
-            for command in (["create"], ["start"], ["delete", "--force"])
-        )
-
-    def single(self, runtime: Runtime, verb: str) -> float:
-        """One command against a container in the status that it needs."""
-        identifier = runtime.new_id()
-        runtime.must("create", identifier, cwd=self.sleep)
-        try:
-            if verb != "start":
-                runtime.must("start", identifier)
-            if verb == "delete":
-                pid = measure.container_pid(runtime, identifier)
-                measure.end_process(pid)
-                while Path(f"/proc/{pid}").exists():
-                    time.sleep(0.002)
-            command = [*runtime.program, verb, identifier]
-            if verb == "kill":
-                command.append("CONT")
-            return measure.spawn_milliseconds(command, self.sleep)
-        finally:
-            runtime.call("delete", "--force", identifier)
-
-    def exec(self, runtime: Runtime) -> float:
-        """exec of true in a running container."""
-        identifier = runtime.new_id()
-        shutil.copy(self.true / "rootfs" / "program", self.sleep / "rootfs" / "true")
-        runtime.must("create", identifier, cwd=self.sleep)
-        try:
-            runtime.must("start", identifier)
-            return measure.spawn_milliseconds([*runtime.program, "exec", identifier, "/true"], self.sleep)
-        finally:
-            runtime.call("delete", "--force", identifier)
-
-
-def in_turns(runtimes: Sequence[Runtime], case: Case, rounds: int) -> dict[str, list[float]]:
-    """Samples per runtime, one of each per round; a runtime that cannot do it is left out."""
-    samples: dict[str, list[float]] = {}
-    able = []
-    for runtime in runtimes:
-        try:
-            case(runtime)
-            able.append(runtime)
-            samples[runtime.name] = []
-        except (RuntimeError, subprocess.SubprocessError) as error:
-            print(f"  left out: {error}")
-    for _ in range(rounds):
-        for runtime in able:
-            samples[runtime.name].append(case(runtime))
-    return samples
-
-
-def print_row(title: str, samples: dict[str, list[float]]) -> None:
-    """One line: medians with quartiles, then ours as a ratio to each peer."""
-    cells = []
-    ours = statistics.median(samples["pyrunc"]) if "pyrunc" in samples else None
-    for name, values in samples.items():
-        low, middle, high = statistics.quantiles(values, n=4)
-        cells.append(f"{name} {middle:6.2f} ms ({low:.2f}–{high:.2f})")
-        if ours is not None and name != "pyrunc":
-            cells[-1] += f" ratio {ours / middle:.2f}"
-    print(f"{title:34} " + "   ".join(cells), flush=True)
-
-
-def print_times(bench: Bench, runtimes: Sequence[Runtime], rounds: int) -> None:
-    """The table of times."""
-    cases: list[tuple[str, Case]] = [
-        ("run true", bench.run),
-        ("create+start+delete --force", bench.cycle),
-        ("exec true", bench.exec),
-    ]
-    for verb in ("start", "state", "kill", "delete"):
-        cases.append((verb, lambda runtime, verb=verb: bench.single(runtime, verb)))  # type: ignore[misc]
-    python = [os.path.realpath("/usr/bin/python3"), "-I", "-S", "-c", "pass"]
-    bare = [measure.spawn_milliseconds(python, Path("/")) for _ in range(rounds)]
-    print(f"{'bare python3 -I -S -c pass':34} {statistics.median(bare):6.2f} ms")
-    for title, case in cases:
-        print_row(title, in_turns(runtimes, case, rounds))
-
-
-def print_memory(bench: Bench, runtimes: Sequence[Runtime]) -> None:
-    """Bytes charged to a created container's cgroup, and the smallest limit that starts."""
-    for runtime in runtimes:
-        identifier = runtime.new_id()
-        if runtime.call("create", identifier, cwd=bench.sleep) != 0:
-            print(f"{runtime.name}: create failed, left out")
-            continue
-        charged = measure.charged_bytes(measure.container_pid(runtime, identifier))
-        runtime.call("delete", "--force", identifier)
-        limit = measure.smallest_limit(runtime, bench.true)
-        held = "no memory cgroup" if charged is None else f"{charged // 1024} KiB"
-        print(f"{runtime.name:8} charged at create: {held}; smallest memory limit that runs true: {limit} KiB")
-
-
-def print_many(bench: Bench, runtimes: Sequence[Runtime], count: int) -> None:
-    """`count` containers created, started, listed and deleted, in a row and eight at a time."""
-    for runtime in runtimes:
-        for workers in (1, 8):
-            identifiers = [runtime.new_id() for _ in range(count)]
-
-            def life(identifier: str, runtime: Runtime = runtime) -> None:
-                runtime.must("create", identifier, cwd=bench.sleep)
-                runtime.must("start", identifier)
-
-            def death(identifier: str, runtime: Runtime = runtime) -> None:
-                runtime.must("delete", "--force", identifier)
-
-            begin = time.perf_counter()
-            try:
-                with ThreadPoolExecutor(workers) as pool:
-                    list(pool.map(life, identifiers))
-                    listed = time.perf_counter()
-                    runtime.must("list")
-                    list(pool.map(death, identifiers))
-            except (RuntimeError, subprocess.SubprocessError) as error:
-                print(f"{runtime.name}: {error}")
-                for identifier in identifiers:
-                    runtime.call("delete", "--force", identifier)
-                continue
-            each = (time.perf_counter() - begin) * 1000 / count
-            started = (listed - begin) * 1000 / count
-            print(
-                f"{runtime.name:8} {count} containers, {workers} at a time: {each:.1f} ms each "
-                f"({started:.1f} to start)",
-                flush=True,
-            )
+def options_of(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="make bench BENCH_FLAGS=", description=__doc__.partition(":")[2])
+    parser.add_argument("--quick", action="store_true", help="few runs, to try it out")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="only the rows with this text in their titles"
+    )
+    parser.add_argument("--details", action="store_true", help="print minimum and quartiles too")
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write the figures there (build/bench.json)"
+    )
+    parser.add_argument(
+        "--from", metavar="FILE", type=Path, dest="source", help="show these figures, measure nothing"
+    )
+    parser.add_argument(
+        "--publish", action="store_true", help=f"write {PICTURE} and the section of README.md"
+    )
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.publish and (options.quick or options.only):
+        parser.error("--publish wants everything measured in full")
+    return options
 
 
 def main() -> None:
-    """Parse the few options and print everything."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pyrunc", default=os.environ.get("PYRUNC", ".venv/bin/pyrunc"))
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--count", type=int, default=200)
-    options = parser.parse_args()
+    """Measure, or read what was measured, and show it."""
+    options = options_of(sys.argv[1:])
+    if options.source:
+        show(results.from_json(json.loads(options.source.read_text())), options)
+        return
     if os.geteuid() != 0:
         sys.exit("make bench makes containers and needs root")
-    scratch = Path(tempfile.mkdtemp(prefix="pyrunc-bench-"))
+    if not shutil.which("hyperfine"):
+        sys.exit("make bench needs hyperfine (Debian: apt install hyperfine)")
+    if options.scratch is None:
+        move_aside()
     try:
-        runtimes = find_runtimes([os.path.abspath(options.pyrunc)], scratch)
-        bench = Bench(scratch)
-        print_times(bench, runtimes, options.rounds)
-        print_memory(bench, runtimes)
-        print_many(bench, runtimes, options.count)
+        found = measure(options)
     finally:
-        os.chdir("/")
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(options.scratch, ignore_errors=True)
+    target = options.json or ROOT / "build/bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(found.to_json(), indent=1) + "\n")
+    show(found, options)
+
+
+def move_aside() -> None:
+    """Go on as a copy of the interpreter, in a mount namespace of our own.
+
+    The copy, because pages of the interpreter that we have mapped could not be
+    dropped from the page cache.  The namespace, because crun 1.8 takes a host
+    that has cgroup v1 and v2 mounted for one with a hugetlb hierarchy; there
+    v2 is unmounted, for all.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="pyrunc-bench-", dir="/var/tmp"))
+    python = shutil.copy(os.path.realpath(sys.executable), scratch / "python")
+    environment = os.environ | {"PYTHONHOME": sys.base_prefix, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [
+        "unshare",
+        "--mount",
+        str(python),
+        str(HERE / "bench.py"),
+        *sys.argv[1:],
+        "--scratch",
+        str(scratch),
+    ]
+    os.execvpe(command[0], command, environment)
+
+
+def measure(options: argparse.Namespace) -> Results:
+    """Everything, one row after the other."""
+    scratch: Path = options.scratch
+    unified = Path("/sys/fs/cgroup/unified")
+    if unified.is_mount():
+        subprocess.run(["umount", unified], check=True)
+    for name in ("chain", "forget"):
+        compile_static((HERE / f"{name}.c").read_text(), scratch / name)
+    effort = QUICK if options.quick else FULL
+    bench = Bench(scratch, make_bundles(scratch), effort)
+    with runtimes.installed(scratch) as ours:
+        os.sync()
+        everyone = [*ours, *runtimes.peers(scratch)]
+        found = Results({each.key: each.title for each in everyone}, results.describe_host(everyone))
+        found.notes += ["tried out: few runs, and a tenth of the many containers"] * options.quick
+        found.notes += [f"{name} is not installed" for name in runtimes.missing_peers(everyone)]
+        try:
+            found.notes += stays_in_memory(scratch, everyone)
+            measure_rows(bench, everyone, found, options.only)
+        finally:
+            for runtime in everyone:
+                runtime.clean()
+    return found
+
+
+def stays_in_memory(scratch: Path, everyone: Sequence[Runtime]) -> list[str]:
+    """A note on what `cold` does not drop."""
+    kept = []
+    for runtime in everyone:
+        runtimes.output([scratch / "forget", runtime.file_list])
+        kept.append(
+            f"{runtime.title} {runtimes.output([scratch / 'forget', '-r', runtime.file_list]).strip()} KiB"
+        )
+    return [
+        f"cold: of the runtime's files, what other processes had mapped stayed in memory: {', '.join(kept)}"
+    ]
+
+
+def measure_rows(bench: Bench, everyone: Sequence[Runtime], found: Results, only: str) -> None:
+    """Times, then memory; each row is announced when it is done."""
+    begin = time.monotonic()
+    for case in CASES:
+        if only in case.title:
+            found.rows.append(Row(case.title, "ms", case.about, bench.measure(case, everyone)))
+            print(f"{time.monotonic() - begin:5.0f} s  {case.title}", file=sys.stderr, flush=True)
+    for title, about, samples, read in memory.ROWS:
+        if only in title:
+            found.rows.append(Row(title, "KiB", about, memory.measure(bench, everyone, samples, read)))
+            print(f"{time.monotonic() - begin:5.0f} s  {title}", file=sys.stderr, flush=True)
+
+
+def show(found: Results, options: argparse.Namespace) -> None:
+    """Print the table, draw the picture, and with --publish put both where they are read."""
+    print(table.text(found))
+    if options.details:
+        print("\n" + table.details(found))
+    drawn = ROOT / (PICTURE if options.publish else "build/benchmarks.svg")
+    drawn.parent.mkdir(exist_ok=True)
+    drawn.write_text(picture.draw(found))
+    print(f"picture: {drawn.relative_to(ROOT)}")
+    if options.publish:
+        readme = ROOT / "README.md"
+        readme.write_text(table.replace_section(readme.read_text(), table.markdown(found, PICTURE)))
 
 
 if __name__ == "__main__":
