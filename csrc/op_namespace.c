@@ -119,6 +119,14 @@ int op_clone_init_into(struct context *context, const struct op *op)
     return clone_init(context, (struct sys_clone_args){.flags = flags, .cgroup = (uint64_t)cgroup});
 }
 
+int op_enter_cgroup(struct context *context, const struct op *op)
+{
+    int tasks = slot_get(context, op, 0);
+    int written = tasks < 0 ? 0 : result((int)write(tasks, "0", 1));
+
+    return written < 0 ? written : 0;
+}
+
 int op_setsid(struct context *context, const struct op *op)
 {
     int session = result(setsid());

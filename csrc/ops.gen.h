@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 73
+#define PYRUNC_OP_COUNT 74
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -10,72 +10,73 @@
     X(4, set_parent_death_signal, "i") \
     X(5, clone_init, "i") \
     X(6, clone_init_into, "if") \
-    X(7, setsid, "") \
-    X(8, set_umask, "i") \
-    X(9, reset_signals, "") \
-    X(10, reset_affinity, "") \
-    X(11, new_session_keyring, "s") \
-    X(12, open_namespace, "fsi") \
-    X(13, setns, "fi") \
-    X(14, unshare, "i") \
-    X(15, become_root, "") \
-    X(16, become_root_with_groups, "") \
-    X(17, write_timens_offsets, "s") \
-    X(18, set_hostname, "s") \
-    X(19, set_domainname, "s") \
-    X(20, set_loopback_up, "") \
-    X(21, open_tree, "fsi") \
-    X(22, open_source, "fs") \
-    X(23, clone_mount, "fi") \
-    X(24, open_device, "fsii") \
-    X(25, set_propagation, "i") \
-    X(26, attach_root, "f") \
-    X(27, attach_root_at, "fs") \
-    X(28, open_root, "") \
-    X(29, new_mount, "fssli") \
-    X(30, mount_setattr, "fiiii") \
-    X(31, idmap_mount, "ffi") \
-    X(32, move_mount, "fsii") \
-    X(33, remount, "siil") \
-    X(34, copy_up, "fs") \
-    X(35, make_directory, "si") \
-    X(36, make_symlink, "sss") \
-    X(37, make_node, "siiiiiii") \
-    X(38, pivot_root, "") \
-    X(39, move_root, "") \
-    X(40, change_root, "") \
-    X(41, mask_path, "s") \
-    X(42, readonly_path, "s") \
-    X(43, readonly_root, "") \
-    X(44, root_propagation, "i") \
-    X(45, open_proc, "f") \
-    X(46, write_proc, "fssi") \
-    X(47, open_pty, "ff") \
-    X(48, set_window_size, "fii") \
-    X(49, send_fd, "f") \
-    X(50, bind_console, "fs") \
-    X(51, use_terminal, "fi") \
-    X(52, own_stdio, "i") \
-    X(53, set_personality, "i") \
-    X(54, set_scheduler, "iiiiiii") \
-    X(55, set_io_priority, "ii") \
-    X(56, set_memory_policy, "ib") \
-    X(57, set_affinity, "b") \
-    X(58, change_directory, "s") \
-    X(59, set_groups, "s") \
-    X(60, set_user, "ii") \
-    X(61, drop_bounding, "i") \
-    X(62, set_capabilities, "iii") \
-    X(63, raise_capabilities, "") \
-    X(64, set_ambient, "i") \
-    X(65, set_no_new_privs, "") \
-    X(66, set_label, "fss") \
-    X(67, load_seccomp, "bii") \
-    X(68, find_home, "i") \
-    X(69, find_executable, "ss") \
-    X(70, run_hook, "sllis") \
-    X(71, await_start, "ff") \
-    X(72, close_fds, "i") \
-    X(73, exec, "ll")
+    X(7, enter_cgroup, "f") \
+    X(8, setsid, "") \
+    X(9, set_umask, "i") \
+    X(10, reset_signals, "") \
+    X(11, reset_affinity, "") \
+    X(12, new_session_keyring, "s") \
+    X(13, open_namespace, "fsi") \
+    X(14, setns, "fi") \
+    X(15, unshare, "i") \
+    X(16, become_root, "") \
+    X(17, become_root_with_groups, "") \
+    X(18, write_timens_offsets, "s") \
+    X(19, set_hostname, "s") \
+    X(20, set_domainname, "s") \
+    X(21, set_loopback_up, "") \
+    X(22, open_tree, "fsi") \
+    X(23, open_source, "fs") \
+    X(24, clone_mount, "fi") \
+    X(25, open_device, "fsii") \
+    X(26, set_propagation, "i") \
+    X(27, attach_root, "f") \
+    X(28, attach_root_at, "fs") \
+    X(29, open_root, "") \
+    X(30, new_mount, "fssli") \
+    X(31, mount_setattr, "fiiii") \
+    X(32, idmap_mount, "ffi") \
+    X(33, move_mount, "fsii") \
+    X(34, remount, "siil") \
+    X(35, copy_up, "fs") \
+    X(36, make_directory, "si") \
+    X(37, make_symlink, "sss") \
+    X(38, make_node, "siiiiiii") \
+    X(39, pivot_root, "") \
+    X(40, move_root, "") \
+    X(41, change_root, "") \
+    X(42, mask_path, "s") \
+    X(43, readonly_path, "s") \
+    X(44, readonly_root, "") \
+    X(45, root_propagation, "i") \
+    X(46, open_proc, "f") \
+    X(47, write_proc, "fssi") \
+    X(48, open_pty, "ff") \
+    X(49, set_window_size, "fii") \
+    X(50, send_fd, "f") \
+    X(51, bind_console, "fs") \
+    X(52, use_terminal, "fi") \
+    X(53, own_stdio, "i") \
+    X(54, set_personality, "i") \
+    X(55, set_scheduler, "iiiiiii") \
+    X(56, set_io_priority, "ii") \
+    X(57, set_memory_policy, "ib") \
+    X(58, set_affinity, "b") \
+    X(59, change_directory, "s") \
+    X(60, set_groups, "s") \
+    X(61, set_user, "ii") \
+    X(62, drop_bounding, "i") \
+    X(63, set_capabilities, "iii") \
+    X(64, raise_capabilities, "") \
+    X(65, set_ambient, "i") \
+    X(66, set_no_new_privs, "") \
+    X(67, set_label, "fss") \
+    X(68, load_seccomp, "bii") \
+    X(69, find_home, "i") \
+    X(70, find_executable, "ss") \
+    X(71, run_hook, "sllis") \
+    X(72, await_start, "ff") \
+    X(73, close_fds, "i") \
+    X(74, exec, "ll")
 
 #endif

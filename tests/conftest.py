@@ -17,6 +17,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 SKIPS: dict[str, str] = {}
 
@@ -33,6 +34,9 @@ def _reset_signals() -> None:
 
 
 _reset_signals()
+# how fast the machine is decides no test
+settings.register_profile("pyrunc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pyrunc")
 
 
 def _have_cgroup(version: int) -> bool:

@@ -213,6 +213,10 @@ class CgroupFiles:
         for path in dict.fromkeys(self.paths.values()):
             write_file(f"{path}/cgroup.procs", str(pid))
 
+    def open_tasks(self, controller: str) -> int:
+        """Refuse: only v1 has files to enter by."""
+        raise HostError("this cgroup cannot be entered by one's own write")
+
     def _process_path(self) -> str:
         """The directory to look for processes in."""
         for controller in ("", "freezer", "devices", "pids", "memory"):

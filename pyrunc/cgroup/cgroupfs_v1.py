@@ -15,7 +15,14 @@ class SplitCgroup(CgroupFiles):
 
     __slots__ = ()
 
-    directory_fd = -1
+    @property
+    def directory_fd(self) -> int:
+        """The directory of the unified hierarchy of a hybrid host; -1 without one."""
+        return self._fd("") if "" in self.paths else -1
+
+    def open_tasks(self, controller: str) -> int:
+        """The file `tasks`, opened by us: the kernel checks the opener's rights, not the writer's."""
+        return os.open("tasks", os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._fd(controller))
 
     def _prepare(self, controller: str, path: str) -> None:
         if controller == "cpuset":

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
         @property
         def directory_fd(self) -> int:
-            """The directory for CLONE_INTO_CGROUP, open as long as the driver; -1 where v1 needs `join`."""
+            """The v2 directory for CLONE_INTO_CGROUP, open as long as the driver; -1 if there is none yet."""
 
         def make(self, controller: str | None = None, path: str = "") -> None:
             """Make the directory of a controller (None: all). Refuses one that is in use or frozen."""
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
         def join(self, pid: int) -> None:
             """Move a process into all directories."""
+
+        def open_tasks(self, controller: str) -> int:
+            """What a process writes "0" to in order to enter by itself (v1); the caller closes it."""
 
         def own(self, uid: int, gid: int) -> None:
             """Delegate the cgroup to `uid`; gid -1 stays (v2)."""
@@ -128,6 +131,10 @@ class NoCgroup:
 
     def join(self, pid: int) -> None:
         """Stay."""
+
+    def open_tasks(self, controller: str) -> int:
+        """Refuse: there is nothing to enter."""
+        raise _no_cgroup("enter a cgroup")
 
     def own(self, uid: int, gid: int) -> None:
         """Nothing to own."""

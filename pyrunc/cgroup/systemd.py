@@ -187,10 +187,15 @@ class UnifiedScope(_Scope, UnifiedCgroup):
     @property
     def directory_fd(self) -> int:
         """The scope's directory; -1 until it is started, for its first process starts outside of it."""
-        return -1 if self.saved["made"] is None else self._fd("")
+        return -1 if self.saved["made"] is None else super().directory_fd
 
 
 class SplitScope(_Scope, SplitCgroup):
     """A scope on cgroup v1: the hierarchies that systemd leaves alone are ours to make."""
 
     __slots__ = ()
+
+    @property
+    def directory_fd(self) -> int:
+        """The scope's directory; -1 until it is started, for its first process starts outside of it."""
+        return -1 if self.saved["made"] is None else super().directory_fd

@@ -131,8 +131,9 @@ class Creation(Executor):
             self.cgroup.attach_devices(program)
 
     def cgroup_descriptor(self) -> int:
-        """The v2 cgroup to start in, unless the plan clones the container's process into it."""
-        return -1 if self.cgroup is None or "cgroup" in self.plan.provided else self.cgroup.directory_fd
+        """The v2 cgroup to start in, unless the plan puts the container's process there later."""
+        later = "cgroup" in self.plan.provided or any(op.name == "join_cgroup" for op in self.plan.runtime)
+        return -1 if self.cgroup is None or later else self.cgroup.directory_fd
 
     def join_cgroup(self) -> None:
         """Move pyrunc-init into the cgroups (v1)."""

@@ -65,7 +65,8 @@ class Joining(Executor):
                 super().start_init()
                 self.join_cgroup()
                 return
-            if error.errno != EBUSY or self._chosen or self.cgroup_descriptor() < 0:
+            follows = self.record.cgroup.get("version") == 2 and not self._chosen
+            if error.errno != EBUSY or not follows or self.cgroup_descriptor() < 0:
                 raise
             self._use_cgroup_of_init()
             super().start_init()

@@ -14,6 +14,7 @@ from pyrunc.errors import HostError, PyruncError
 from pyrunc.execute.conversation import NO_OP, TRACE, Message
 from pyrunc.execute.init import Init, InitEnded, InitFailed, start_init
 from pyrunc.execute.process import reap
+from pyrunc.plan.entry import TASKS
 from pyrunc.plan.ops import Slot
 from pyrunc.plan.wire import encode_plan
 from pyrunc.state.store import write_atomic
@@ -116,7 +117,9 @@ class Executor:
         provided: dict[str, int] = {}
         try:
             for slot in self.plan.provided:
-                provided[slot] = self.provide(slot)
+                fd = self.provide(slot)
+                if fd >= 0:
+                    provided[slot] = fd
             self.init = start_init(
                 lambda numbers: encode_plan(self.plan, numbers, bool(self._lines)),
                 provided,
@@ -129,7 +132,9 @@ class Executor:
                 os.close(fd)
 
     def provide(self, slot: Slot) -> int:
-        """Open what the provided slot stands for."""
+        """Open what the provided slot stands for; -1 if there is nothing to open."""
+        if slot.startswith(TASKS):
+            return self.cgroup.open_tasks(slot[len(TASKS) :]) if self.cgroup is not None else -1
         if slot in self.plan.user_namespaces:
             uid_map, gid_map = self.plan.user_namespaces[slot]
             return native.make_user_namespace(uid_map.encode(), gid_map.encode())

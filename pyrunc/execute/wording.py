@@ -185,7 +185,14 @@ def _rootfs(op: Op, message: Message, config: Config) -> str:
     return _plain(op, message, config)
 
 
+def _enter_cgroup(op: Op, message: Message, config: Config) -> str:
+    controller = str(op.args[0]).partition("/")[2]
+    what = f"enter the cgroup of {controller}: {_because(message)}"
+    return f"{_START}unable to apply cgroup configuration: {what}"
+
+
 _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
+    "enter_cgroup": _enter_cgroup,
     "find_executable": _find_executable,
     "exec": _exec,
     "change_directory": _change_directory,

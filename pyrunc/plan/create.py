@@ -10,6 +10,7 @@ from pyrunc import linux
 from pyrunc.plan import ops
 from pyrunc.plan.cgroups import plan_cgroups, split_late
 from pyrunc.plan.devices import plan_devices
+from pyrunc.plan.entry import plan_entry
 from pyrunc.plan.hooks import plan_container_hooks, plan_environment
 from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (
@@ -96,20 +97,24 @@ class _Story:
                 disabled=options.no_cgroup,
             )
         )
-        made = any(op.name == "make_cgroup" for op in self.cgroups)
-        self.joins = made and facts.cgroup_version == 1
-        # what the kernel makes for namespaces is not charged to the container then, nor stage 1's memory
+        made = {str(op.args[0]): str(op.args[1]) for op in self.cgroups if op.name == "make_cgroup"}
         self.by_unit = any(op.name == "start_unit" for op in self.cgroups)  # a scope begins with a process
-        self.late = made and not self.by_unit and needs_clone(self.namespaces)
+        self.entry = [] if self.by_unit else plan_entry(facts.cgroup_version, made, facts)
+        self.plan.provided += [Slot(str(op.args[0])) for op in self.entry]
+        self.joins = bool(made) and facts.cgroup_version == 1 and not self.entry
+        # what the kernel makes for namespaces is not charged to the container then, nor stage 1's memory
+        self.late = bool(self.entry) and needs_clone(self.namespaces)
         self.cgroup_slot: Slot | None = None
-        if facts.cgroup_version == 2:
-            real_root = facts.euid == 0 and not facts.user_namespace
-            self.late = self.late and real_root and not self.namespaces.has("user")
-            if self.late:
-                self.cgroup_slot = CGROUP
-                self.plan.provided.append(CGROUP)
+        if made and facts.cgroup_version == 2 and not self.by_unit and self._may_clone_into_cgroup():
+            self.late = True
+            self.cgroup_slot = CGROUP
+            self.plan.provided.append(CGROUP)
         self.mounts: MountPlan
         self.program: ProcessPlan | None = None
+
+    def _may_clone_into_cgroup(self) -> bool:
+        real_root = self.facts.euid == 0 and not self.facts.user_namespace
+        return real_root and needs_clone(self.namespaces) and not self.namespaces.has("user")
 
     def tell(self) -> Plan:
         """Put all operations in order."""
@@ -126,7 +131,7 @@ class _Story:
         self.runtime.append(ops.write_record("creating"))
         start = [ops.start_init()]
         self.runtime += start + self.cgroups if self.by_unit else self.cgroups + start
-        if self.joins and not self.late:
+        if self.joins:
             self.runtime.append(ops.join_cgroup().at("/linux/cgroupsPath"))
         adjustment = self.process.get("oomScoreAdj") if self.process else None
         if adjustment is not None:
@@ -142,6 +147,8 @@ class _Story:
             ops.reset_signals(),
             ops.reset_affinity(),
         ]
+        if not self.late:
+            self.init += self.entry
 
     def isolate(self) -> None:
         """Namespaces.
@@ -160,9 +167,7 @@ class _Story:
         self.init += plan_unshare(self.namespaces, self.config, self.late, self.cgroup_slot)
         if needs_clone(self.namespaces):
             self.runtime.append(ops.wait("init"))
-        if self.late and self.joins:
-            self.runtime += [ops.join_cgroup().at("/linux/cgroupsPath"), ops.signal("joined")]
-        if not self._builds_meanwhile():
+        if not self._builds_before():
             self._settle_in_cgroup()
         self.runtime.append(ops.write_record("creating"))
         if not self.options.no_new_keyring:
@@ -171,20 +176,19 @@ class _Story:
             check_own_mounts(self.namespaces)
             self.init += sources
 
-    def _builds_meanwhile(self) -> bool:
-        """Whether the mounts can be built while the runtime moves the process, which makes it wait for RCU.
+    def _builds_before(self) -> bool:
+        """Whether the mounts are built before the process enters its cgroup, which is not charged for them.
 
         Not where the cgroup namespace shows in them, nor where they are filled
-        at the container's expense, nor where the runtime has to answer first.
+        at the container's expense.
         """
         copies = any(op.name == "copy_up" for op in self.mounts.attach)
         own_mounts = self.namespaces.has("mount") and not self.namespaces.is_new("cgroup")
         return self.late and own_mounts and not copies
 
     def _settle_in_cgroup(self) -> None:
-        if self.late and self.joins:
-            self.init.append(ops.wait("joined"))
         if self.late:
+            self.init += self.entry
             self.init += plan_cgroup_namespace(self.namespaces)
 
     def _sources(self) -> list[Op]:
@@ -223,7 +227,7 @@ class _Story:
             self.init += init
             self.runtime += runtime
         self.init += plan_names(self.namespaces, self.config)
-        if self._builds_meanwhile():
+        if self._builds_before():
             self._settle_in_cgroup()
         hooks = plan_environment(self.config, self.facts, self.options.id)
         if hooks:

@@ -7,6 +7,7 @@ where its namespaces are, from its init's pidfd.
 from __future__ import annotations
 
 from pyrunc.plan import ops
+from pyrunc.plan.entry import plan_entry
 from pyrunc.plan.namespaces import FLAGS, POINTER, SIGKILL
 from pyrunc.plan.ops import Op, Slot
 from pyrunc.plan.plan import Plan
@@ -71,7 +72,7 @@ def plan_exec(process: Process, record: Record, facts: Facts, options: ExecOptio
     namespaces = {entry["type"] for entry in options.linux.get("namespaces") or ()}
     keep = options.listen_fds + options.preserve_fds
     program = plan_process(process, facts, keep, plan.warnings, False)
-    _launch(plan, process, record)
+    _launch(plan, process, record, facts)
     plan.init += _enter(namespaces)
     if "pid" in namespaces:
         plan.runtime.append(ops.wait("init"))
@@ -88,7 +89,7 @@ def plan_exec(process: Process, record: Record, facts: Facts, options: ExecOptio
     return plan
 
 
-def _launch(plan: Plan, process: Process, record: Record) -> None:
+def _launch(plan: Plan, process: Process, record: Record, facts: Facts) -> None:
     """Until pyrunc-init has its plan and is in the cgroup.
 
     An initial affinity has to be in force before it gets there.
@@ -102,10 +103,12 @@ def _launch(plan: Plan, process: Process, record: Record) -> None:
         ops.set_umask(0),
         ops.reset_signals(),
     ]
-    has_cgroup = bool(record.cgroup.get("paths"))
-    early = has_cgroup and record.cgroup.get("version") == 1 and not initial
+    saved = record.cgroup
+    entry = plan_entry(saved["version"], saved["paths"], facts) if saved.get("paths") else []
+    plan.provided += [Slot(str(op.args[0])) for op in entry]
+    joins = bool(saved.get("paths")) and not entry
     plan.runtime.append(ops.start_init())
-    if early:
+    if joins and saved["version"] == 1 and not initial:
         plan.runtime.append(ops.join_cgroup())
     adjustment = process.get("oomScoreAdj")
     if adjustment is not None:
@@ -113,9 +116,10 @@ def _launch(plan: Plan, process: Process, record: Record) -> None:
     plan.runtime.append(ops.send_plan())
     if initial:
         plan.init.append(ops.set_affinity(bit_mask(initial)).at(pointer + "/initial"))
-        if has_cgroup:
-            plan.init += [ops.signal("affinity"), ops.wait("cgroup")]
-            plan.runtime += [ops.wait("affinity"), ops.join_cgroup(), ops.signal("cgroup")]
+    plan.init += entry
+    if initial and joins:
+        plan.init += [ops.signal("affinity"), ops.wait("cgroup")]
+        plan.runtime += [ops.wait("affinity"), ops.join_cgroup(), ops.signal("cgroup")]
     if final:
         plan.init.append(ops.set_affinity(bit_mask(final)).at(pointer + "/final"))
     if not affinity:

@@ -51,8 +51,9 @@ CREATE = COMMON | CGROUP | {
     "pyrunc.plan", *(
         f"pyrunc.plan.{name}"
         for name in (
-            "capabilities", "cgroup_mounts", "cgroups", "create", "devices", "hooks", "mount_options", "mounts",
-            "namespaces", "opcodes", "ops", "options", "plan", "process", "restrictions", "rootfs", "seccomp", "wire",
+            "capabilities", "cgroup_mounts", "cgroups", "create", "devices", "entry", "hooks", "mount_options",
+            "mounts", "namespaces", "opcodes", "ops", "options", "plan", "process", "restrictions", "rootfs",
+            "seccomp", "wire",
         )
     ),
 }  # fmt: skip

@@ -158,6 +158,7 @@ def test_what_hooks_see(made: World, top: Path) -> None:
 
     def seen(start: Start) -> object:
         outcome = timeless(start("--root", str(top / "root"), "run", "-b", str(bundle), "c"))
+        assert (top / "seen").exists(), outcome
         text = (top / "seen").read_bytes()
         (top / "seen").unlink()
         assert text.count(b"hook\n") == 8, (outcome, text)

@@ -30,10 +30,20 @@ def test_init_begins_by_hiding() -> None:
 
 def test_cgroups() -> None:
     names = [op.name for op in make(config(), facts(**V1)).runtime]
-    assert names.index("make_cgroup") < names.index("start_init") < names.index("join_cgroup") < names.index("send_plan")
+    assert names.index("make_cgroup") < names.index("start_init") < names.index("send_plan")
+    user = [op.name for op in make(config(), facts(**V1 | {"euid": 1000})).runtime]
+    assert user.index("start_init") < user.index("join_cgroup") < user.index("send_plan")
     assert "join_cgroup" not in [op.name for op in make(config()).runtime]
     assert "join_cgroup" not in [op.name for op in make(config(), facts(**V1 | {"cgroup_writable": []})).runtime]
     assert "make_cgroup" not in [op.name for op in make(config(), no_cgroup=True).runtime]
+
+
+def test_on_v1_root_enters_each_hierarchy_once() -> None:
+    mounts = {"cpu": "/c/cpu,cpuacct", "cpuacct": "/c/cpu,cpuacct", "pids": "/c/pids", "": "/c/unified"}
+    host = facts(**V1 | {"cgroup_mounts": mounts, "own_cgroups": dict.fromkeys(mounts, "/"), "cgroup_writable": [*mounts]})
+    plan = make(config(), host)
+    assert calls(plan.init, "enter_cgroup") == [("enter_cgroup", "tasks/cpuacct"), ("enter_cgroup", "tasks/pids")]
+    assert {"tasks/cpuacct", "tasks/pids"} <= set(plan.provided) and "cgroup" not in plan.provided
 
 
 def test_some_limits_wait_until_all_else_is_done() -> None:

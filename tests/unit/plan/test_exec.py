@@ -13,11 +13,11 @@ from tests.unit.plan.build import calls, facts, namespaces
 PROCESS: dict[str, Any] = {"cwd": "/", "args": ["true"], "user": {"uid": 0, "gid": 0}}
 
 
-def make(process: dict[str, Any] | None = None, version: int = 2, **section: Any) -> Plan:
+def make(process: dict[str, Any] | None = None, version: int = 2, euid: int = 0, **section: Any) -> Plan:
     record = Record("example", "/bundle")
-    record.cgroup = {"version": version, "paths": {"": "/c"}} if version else {}
+    record.cgroup = {"version": version, "paths": {"": "/c"} if version == 2 else {"pids": "/c"}} if version else {}
     options = ExecOptions({"namespaces": namespaces("pid"), **section})  # type: ignore[typeddict-item]
-    plan = plan_exec(PROCESS | (process or {}), record, facts(), options)  # type: ignore[arg-type]
+    plan = plan_exec(PROCESS | (process or {}), record, facts(euid=euid), options)  # type: ignore[arg-type]
     simulate(plan)
     return plan
 
@@ -50,8 +50,15 @@ def test_end() -> None:
     assert ("set_parent_death_signal", 0) in calls(plan.init)
 
 
-def test_v1_cgroups_are_joined_before_the_plan_is_known() -> None:
-    names = [op.name for op in make(version=1).runtime]
+def test_v1_cgroups_are_entered_before_the_namespaces() -> None:
+    plan = make(version=1)
+    names = [op.name for op in plan.init]
+    assert names.index("enter_cgroup") < names.index("setns")
+    assert "tasks/pids" in plan.provided and "join_cgroup" not in [op.name for op in plan.runtime]
+
+
+def test_v1_cgroups_of_a_user_are_joined_before_the_plan_is_known() -> None:
+    names = [op.name for op in make(version=1, euid=1000).runtime]
     assert names.index("join_cgroup") < names.index("send_plan")
     assert "join_cgroup" not in [op.name for op in make().runtime]
     assert "join_cgroup" not in [op.name for op in make(version=0).runtime]
@@ -67,6 +74,8 @@ def test_affinity() -> None:
     done = calls(plan.runtime)
     assert done.index(("wait", "affinity")) < done.index(("join_cgroup",)) < done.index(("signal", "cgroup"))
     assert calls(make().init, "reset_affinity")
+    names = [op.name for op in make({"execCPUAffinity": {"initial": "0"}}, version=1).init]
+    assert names.index("set_affinity") < names.index("enter_cgroup") < names.index("setns")
     assert not calls(make({"execCPUAffinity": {"final": "1"}}).runtime, "join_cgroup")
 
 

@@ -43,13 +43,22 @@ def test_new_namespaces_come_with_the_clone() -> None:
     assert ("wait", "init") in calls(plan.runtime)
 
 
-def test_on_v1_the_child_is_moved_before_it_has_its_cgroup_namespace() -> None:
+def test_on_v1_the_child_enters_before_it_has_its_cgroup_namespace() -> None:
     host = Facts.from_json(json.loads((FACTS / "v1-hybrid.json").read_text()))
     plan = make(config(linux={"namespaces": namespaces("pid", "cgroup")}), host)
     done = calls(plan.init, "clone_init", "unshare")
     assert done == [("clone_init", linux.CLONE_NEWNS | linux.CLONE_NEWPID), ("unshare", linux.CLONE_NEWCGROUP)]
-    runtime = calls(plan.runtime, "wait", "join_cgroup", "signal")
-    assert runtime.index(("wait", "init")) < runtime.index(("join_cgroup",)) < runtime.index(("signal", "joined"))
+    names = [op.name for op in plan.init]
+    entries = [index for index, name in enumerate(names) if name == "enter_cgroup"]
+    assert len(entries) == len({path for name, path in host.cgroup_mounts.items() if name})
+    assert names.index("clone_init") < entries[0] and entries[-1] < names.index("unshare")
+    assert "join_cgroup" not in [op.name for op in plan.runtime]
+
+
+def test_on_v1_an_init_that_is_not_cloned_enters_before_its_namespaces() -> None:
+    host = Facts.from_json(json.loads((FACTS / "v1-hybrid.json").read_text()))
+    names = [op.name for op in make(config(linux={"namespaces": namespaces("cgroup")}), host).init]
+    assert names.index("enter_cgroup") < names.index("unshare")
 
 
 def test_without_a_pid_namespace_nothing_is_cloned() -> None:
