@@ -29,7 +29,7 @@ def read(path: str, packed: bytes) -> bytes:
 
 def write(path: str, packed: bytes, program: bytes) -> None:
     """Keep the program, and remove the oldest ones beyond ENTRIES."""
-    directory = _open_directory(path)
+    directory = _open_directory(path, make=True)
     if directory < 0:
         return
     try:
@@ -67,10 +67,11 @@ def _name(packed: bytes) -> str:
     return _digest(key).hex()
 
 
-def _open_directory(path: str) -> int:
-    """The directory's descriptor; -1 if it is not ours alone."""
+def _open_directory(path: str, make: bool = False) -> int:
+    """The directory's descriptor; -1 if it is not ours alone, or missing and not to be made."""
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
+        if make:
+            os.makedirs(path, 0o700, exist_ok=True)
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return -1
