@@ -22,7 +22,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	print(*p["dependencies"], *(p["optional-dependencies"]["test"] if "test" in sys.argv else []), sep="\n")
 
-.PHONY: test-engines churn time-engines conformance help system-packages test-packages build init demo test lint unit test-vm bench install uninstall man clean
+.PHONY: test-snapshot test-engines churn time-engines conformance help system-packages test-packages build init demo test lint unit test-vm bench install uninstall man clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed 5q
@@ -83,6 +83,13 @@ lint: $(VENV)/.test
 # what needs neither root nor compiled parts
 unit: $(VENV)/.test
 	$(VENV_PYTHON) -m pytest $(PYTEST_FLAGS) tests/unit tests/property tests/source tests/performance
+
+# the tests that call pyrunc, with every call restored from an image; then 5000 of them, 50 at a time
+test-snapshot: build $(VENV)/.test
+	$(AS_ROOT) env PATH="$$PATH:/usr/sbin:/sbin" $(VENV_PYTHON) -m pytest -p tests.restored $(PYTEST_FLAGS) \
+		tests/integration tests/differential tests/security
+	$(AS_ROOT) env PATH="$$PATH:/usr/sbin:/sbin" PYRUNC_SNAPSHOT_RUNS=5000 $(VENV_PYTHON) -m pytest $(PYTEST_FLAGS) \
+		tests/snapshot -k many
 
 # cgroup v2, systemd and rootless containers in a guest of our own (tests/vm/README.md); VM="SESSION.. -- PYTEST_FLAGS"
 test-vm: build $(VENV)/.test

@@ -13,7 +13,7 @@ import sysconfig
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("click", "jsonschema", "jsonschema_specifications", "attr", "attrs", "referencing", "rpds")
+PACKAGES = ("click", "pyroute2", "jsonschema", "jsonschema_specifications", "attr", "attrs", "referencing", "rpds")
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 IN_USE = "in use: yes"
 NOT_IN_USE = "in use: no: "
