@@ -13,7 +13,7 @@ from pyrunc.cores import message_pair, receive_with_descriptors
 from pyrunc.errors import HostError, OperationError
 from pyrunc.execute import criu_messages
 from pyrunc.execute.criu_messages import NOTIFY, Response, encode_notified, encode_request
-from pyrunc.execute.process import reap, send_signal
+from pyrunc.execute.process import caller_environment, reap, send_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Criu:
             self.pid, self._pidfd = native.spawn(
                 program,
                 [b"criu", b"swrk", str(SOCKET).encode()],
-                [name + b"=" + value for name, value in os.environb.items()],
+                caller_environment(),
                 fds,
                 cgroup_fd=cgroup_fd,
             )
@@ -207,8 +207,8 @@ def run_check() -> str:
     """What `criu check` prints: whether it works on this kernel at all, and if not, why."""
     output = os.memfd_create("criu", os.MFD_CLOEXEC)
     try:
-        environment = [name + b"=" + value for name, value in os.environb.items()]
-        pid, pidfd = native.spawn(find_criu(), [b"criu", b"check"], environment, [(output, 1), (output, 2)])
+        streams = [(output, 1), (output, 2)]
+        pid, pidfd = native.spawn(find_criu(), [b"criu", b"check"], caller_environment(), streams)
         os.close(pidfd)
         reap(pid)
         return read_output(output)

@@ -11,7 +11,7 @@ import os
 from pyrunc import native
 from pyrunc.cores import render_json
 from pyrunc.errors import HookError
-from pyrunc.execute.process import reap, send_signal, wait_gone
+from pyrunc.execute.process import caller_environment, reap, send_signal, wait_gone
 from pyrunc.state.store import reason_of
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, objec
     Output goes to memory files, so no hook and no child of one can block us, or
     to the files that the annotations run.oci.hooks.stdout and .stderr name.
     """
-    env = [os.fsencode(item) for item in hook["env"]] if "env" in hook else _own_environment()
+    env = [os.fsencode(item) for item in hook["env"]] if "env" in hook else caller_environment()
     args = [os.fsencode(item) for item in hook.get("args") or [hook["path"]]]
     where = f"error running {kind} hook #{index}"
     pointer = f"/hooks/{kind}/{index}"
@@ -96,10 +96,6 @@ def _finish(pid: int, pidfd: int, timeout: int | None) -> int | None:
     finally:
         os.close(pidfd)
     return status if ended else None
-
-
-def _own_environment() -> list[bytes]:
-    return [name + b"=" + value for name, value in os.environb.items()]
 
 
 def _output_file(state: dict[str, object], name: str) -> int:

@@ -118,6 +118,20 @@ def exit_status(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
+def caller_environment() -> list[bytes]:
+    """What we were started with, for programs that get the caller's environment.
+
+    An interpreter that is started in the C locale sets LC_CTYPE=C.UTF-8, which the caller never said.
+    """
+    environment = dict(os.environb)
+    given: list[bytes] = []
+    if environment.get(b"LC_CTYPE") == b"C.UTF-8":
+        del environment[b"LC_CTYPE"]
+        with open("/proc/self/environ", "rb") as file:
+            given = [entry for entry in file.read().split(b"\0") if entry.startswith(b"LC_CTYPE=")]
+    return [name + b"=" + value for name, value in environment.items()] + given[:1]
+
+
 def status_of(entry: Entry, record: Record) -> str:
     """The container's status as the kernel tells it.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.errors import HostError, UsageError
-from pyrunc.execute.process import status_of
+from pyrunc.execute.process import caller_environment, status_of
 from pyrunc.state.lifecycle import STOPPED
 from pyrunc.state.store import Store
 
@@ -33,7 +33,11 @@ def table(context: Context, id: str, arguments: Sequence[str] = ("-ef",)) -> str
     import subprocess
 
     pids = {str(pid) for pid in ps(context, id) or ()}
-    result = subprocess.run(["ps", *arguments], capture_output=True, text=True, check=False)
+    environment = dict(entry.split(b"=", 1) for entry in caller_environment())
+    result = subprocess.run(
+        ["ps", *arguments], env=environment, capture_output=True, encoding="utf-8",
+        errors="surrogateescape", check=False,
+    )  # fmt: skip
     if result.returncode:
         raise HostError(f"ps failed: {result.stderr.strip()}", step="ps")
     lines = result.stdout.splitlines()

@@ -127,6 +127,18 @@ def test_arguments_environment_and_directory(box: Box, log: Path) -> None:
     assert lines[-1] == str(bundle.directory)
 
 
+@pytest.mark.parametrize("given", ["", "LC_CTYPE=C", "LC_CTYPE=C.UTF-8"])
+def test_environment_of_the_caller(box: Box, log: Path, given: str) -> None:
+    """A hook without `env` gets what the runtime was started with, and no locale that an interpreter sets."""
+    bundle = with_log(box, log).hook("createRuntime", f"env >{log}/seen")
+    name, _, value = given.partition("=")
+    env = {"PATH": os.environ["PATH"], "A": "b"} | ({name: value} if name else {})
+    box.create(bundle, env=env)
+    lines = (log / "seen").read_text().splitlines()
+    assert "A=b" in lines
+    assert [line for line in lines if line.startswith("LC_")] == ([given] if given else [])
+
+
 def test_argument_zero_is_given(box: Box, log: Path) -> None:
     """Engines dispatch on args[0] while path is a binary of another name."""
     bundle = with_log(box, log)
