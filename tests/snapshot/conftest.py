@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.snapshot.world import World, compile_parts
+pytest.register_assert_rewrite("tests.snapshot.world")
+
+from tests.snapshot.world import World, compile_parts  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,10 +10,21 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("click", "pyroute2", "jsonschema", "jsonschema_specifications", "attr", "attrs", "referencing", "rpds")
+PACKAGES = (
+    "click",
+    "pyroute2",
+    "jsonschema",
+    "jsonschema_specifications",
+    "attr",
+    "attrs",
+    "referencing",
+    "rpds",
+)
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 IN_USE = "in use: yes"
 NOT_IN_USE = "in use: no: "
@@ -100,6 +111,27 @@ def run(
         command, env=CLEAN if env is None else env, stdin=stdin, capture_output=True, timeout=60, **options
     )
     return result.returncode, result.stdout, result.stderr
+
+
+def compare(world: World, do: Callable[[str], object]) -> None:
+    """`do` gets the program that starts normally, then the one that is restored; the same must come out."""
+    normal = do(str(world.script))
+    assert world.status_line().startswith(IN_USE)
+    assert do(str(world.launcher)) == normal
+
+
+def runs(program: str, top: Path, *before: str, **options: Any) -> Outcome:
+    """A run of top/bundle, with the words of a wrapper before it."""
+    command = [*before, program, "--root", str(top / "root"), "run", "-b", str(top / "bundle"), "c"]
+    return timeless(run(command, **options))
+
+
+TOOLS = 'for p in cat env ls grep sort cut wc id md5sum; do alias $p="busybox $p"; done\n'
+
+
+def shell(bundle: Path, text: str, **process: object) -> Path:
+    """A bundle whose program is this script."""
+    return make_bundle(bundle, ["/bin/busybox", "sh", "-c", TOOLS + text], **process)
 
 
 def make_bundle(bundle: Path, args: list[str], **process: object) -> Path:
