@@ -6,6 +6,7 @@ Pure look-ups for tests; written independently of pyrunc.cgroup.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -111,6 +112,8 @@ def hugetlb_hierarchy() -> Iterator[None]:
         place.mkdir(exist_ok=True)
         command = ["mount", "-t", "cgroup", "-o", "hugetlb", "hugetlb", str(place)]
         mounted = subprocess.run(command, capture_output=True).returncode == 0
+        if not mounted:
+            shutil.rmtree(place, ignore_errors=True)  # engines take a directory there for a hierarchy
     try:
         yield
     finally:
@@ -118,7 +121,7 @@ def hugetlb_hierarchy() -> Iterator[None]:
             for path in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
                 remove(str(path))
             _unmount_hierarchy(place)
-            place.rmdir()
+            shutil.rmtree(place)  # with what programs made there meanwhile, on no hierarchy
 
 
 def _unmount_hierarchy(place: Path) -> None:

@@ -90,11 +90,12 @@ class Client:
 
 
 def environment(scratch: Path, **extra: str) -> dict[str, str]:
-    """The environment of daemons and clients: PATH, a private HOME, and what is given."""
-    home = scratch / "home"
-    home.mkdir(exist_ok=True)
+    """The environment of daemons and clients: PATH, a HOME and a TMPDIR of their own, and what is given."""
+    home, temporary = scratch / "home", scratch / "tmp"
+    for directory in (home, temporary):
+        directory.mkdir(exist_ok=True)
     path = extra.pop("PATH", os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
-    return {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8", **extra}
+    return {"PATH": path, "HOME": str(home), "TMPDIR": str(temporary), "LANG": "C.UTF-8", **extra}
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -11,11 +11,13 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.rootfs import probe_program
+
 REFERENCE = "docker.io/library/bb:latest"
 
 
 def make_root(directory: Path) -> Path:
-    """A root file system with every busybox applet and a passwd file."""
+    """A root file system with every busybox applet, the tests' probe and a passwd file."""
     binaries = directory / "bin"
     binaries.mkdir(parents=True)
     for name in ("etc", "proc", "sys", "dev", "tmp", "root"):
@@ -23,6 +25,7 @@ def make_root(directory: Path) -> Path:
     busybox = shutil.which("busybox")
     assert busybox is not None, "the package busybox-static is missing"
     shutil.copy(busybox, binaries / "busybox")
+    shutil.copy(probe_program(), binaries / "probe")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
     for applet in applets:
         if applet != "busybox":

@@ -1,4 +1,4 @@
-"""docker and podman checkpoint and restore containers; needs a criu that works on this kernel (or $CRIU)."""
+"""containerd, docker and podman checkpoint and restore containers; needs a criu that works on this kernel (or $CRIU)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.criu import directory_with, find_criu
-from tests.engines import test_docker, test_podman
+from tests.engines import test_containerd, test_docker, test_podman
 from tests.engines.daemon import Client, wait_for
+from tests.engines.engines import Containerd
 
 COUNTER = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done"
 
@@ -19,6 +20,15 @@ def criu() -> str:
     if found is None:
         pytest.skip("needs a criu that works on this kernel (set CRIU)")
     return found
+
+
+def test_containerd_checkpoint(containerd: Containerd, criu: str, tmp_path: Path) -> None:
+    with test_containerd.Live(containerd) as live:
+        for images, options, status in (("first", [], "RUNNING"), ("second", ["--exit"], "STOPPED")):
+            paths = ["--image-path", f"{tmp_path}/{images}", "--work-path", f"{tmp_path}/{images}-work"]
+            containerd.ctr.ok("task", "checkpoint", *options, *paths, live.name)
+            assert (tmp_path / images / "inventory.img").exists()
+            wait_for(lambda status=status: live.status() == status)
 
 
 def test_docker_checkpoint_and_start(docker: Client, criu: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.conftest import Containerd
+from tests.engines.census import read
 from tests.engines.daemon import wait_for
+from tests.engines.engines import Containerd
 from tests.engines.images import REFERENCE
 
 
@@ -26,24 +27,26 @@ def run(engine: Containerd, *arguments: str) -> subprocess.CompletedProcess[str]
     return engine.ctr("run", "--rm", "--runc-binary", engine.runtime, *options, REFERENCE, name(), *command)
 
 
-class Live:
-    """A detached container that sleeps, killed and removed at the end."""
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process that is no zombie."""
+    status = read(Path(f"/proc/{pid}/status"))
+    return bool(status) and "State:\tZ" not in status
 
-    def __init__(self, engine: Containerd, *options: str) -> None:
+
+class Live:
+    """A detached container, killed and removed at the end."""
+
+    def __init__(
+        self,
+        engine: Containerd,
+        *options: str,
+        command: tuple[str, ...] = ("sleep", "1000"),
+        io: str = "--null-io",
+    ) -> None:
         self.engine = engine
         self.name = name()
-        engine.ctr.ok(
-            "run",
-            "-d",
-            "--null-io",
-            "--runc-binary",
-            engine.runtime,
-            *options,
-            REFERENCE,
-            self.name,
-            "sleep",
-            "1000",
-        )
+        words = ["run", "-d", io, "--runc-binary", engine.runtime, *options, REFERENCE, self.name]
+        engine.ctr.ok(*words, *command)
 
     def __enter__(self) -> Live:
         return self
@@ -61,77 +64,18 @@ class Live:
                 return int(line.split()[1])
         raise AssertionError("no such task")
 
+    def record(self) -> Path:
+        """The runtime's directory of this container."""
+        return Path("/run/containerd/runc/default", self.name)
+
+    def cgroup(self, controller: str) -> Path:
+        return Path("/sys/fs/cgroup", controller, "default", self.name)
+
     def __exit__(self, *_: object) -> None:
         self.engine.ctr("task", "kill", "-s", "9", self.name)
         wait_for(lambda: self.status() in ("STOPPED", "GONE"))
         self.engine.ctr("task", "rm", "-f", self.name)
         self.engine.ctr("c", "rm", self.name)
-
-
-@pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])
-def test_run_gives_output_and_exit_code(containerd: Containerd, snapshotter: str) -> None:
-    done = run(containerd, "--snapshotter", snapshotter, "--", "sh", "-c", "echo out; echo err >&2; exit 3")
-    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 3)
-
-
-def test_run_on_a_terminal(containerd: Containerd) -> None:
-    command = ["run", "--rm", "-t", "--runc-binary", containerd.runtime, REFERENCE, name(), "tty"]
-    assert "/dev/pts/0" in containerd.ctr.with_terminal(*command).stdout
-
-
-def test_missing_command_is_named(containerd: Containerd) -> None:
-    done = run(containerd, "--", "/nonexist")
-    assert done.returncode != 0
-    assert "/nonexist" in done.stderr and "no such file or directory" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "command", "expected"),
-    [
-        (["--memory-limit", "67108864"], "cat /proc/self/cgroup", "memory"),
-        (["--seccomp"], "grep Seccomp: /proc/self/status", "2"),
-        (["--read-only"], "touch /x 2>&1 || true", "Read-only"),
-        (["--env", "A=b c"], "echo $A", "b c"),
-        (["--cwd", "/tmp"], "pwd", "/tmp"),
-        (["--net-host"], "ls /sys/class/net", "lo"),
-        (["--mount", "type=bind,src=/etc,dst=/host,options=rbind:ro"], "ls /host/passwd", "/host/passwd"),
-    ],
-    ids=["memory", "seccomp", "read-only", "env", "cwd", "net-host", "bind"],
-)
-def test_run_options(containerd: Containerd, options: list[str], command: str, expected: str) -> None:
-    done = run(containerd, *options, "--", "sh", "-c", command)
-    assert done.returncode == 0, done.stderr
-    assert expected in done.stdout
-
-
-def test_user_namespace(containerd: Containerd) -> None:
-    done = run(
-        containerd,
-        "--snapshotter",
-        "native",
-        "--uidmap",
-        "0:100000:1000",
-        "--gidmap",
-        "0:100000:1000",
-        "--",
-        "cat",
-        "/proc/self/uid_map",
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["0", "100000", "1000"]
-
-
-def test_existing_network_namespace(containerd: Containerd) -> None:
-    with Live(containerd) as live:
-        done = run(
-            containerd,
-            "--with-ns",
-            f"network:/proc/{live.pid()}/ns/net",
-            "--",
-            "readlink",
-            "/proc/self/ns/net",
-        )
-        assert done.stdout.strip() == os.readlink(f"/proc/{live.pid()}/ns/net"), done.stderr
 
 
 def test_exec(containerd: Containerd) -> None:
@@ -149,49 +93,67 @@ def test_exec(containerd: Containerd) -> None:
 def test_detached_exec(containerd: Containerd) -> None:
     with Live(containerd) as live:
         containerd.ctr.ok("task", "exec", "-d", "--exec-id", name(), live.name, "sleep", "77")
-        listed = containerd.ctr.ok("task", "ps", live.name)
-        assert len(listed.splitlines()) == 3
+        assert len(containerd.ctr.ok("task", "ps", live.name).splitlines()) == 3  # a title, two processes
 
 
 def test_pause_and_resume(containerd: Containerd) -> None:
     with Live(containerd) as live:
         containerd.ctr.ok("task", "pause", live.name)
         assert live.status() == "PAUSED"
+        refused = containerd.ctr("task", "exec", "--exec-id", name(), live.name, "true")
+        assert refused.returncode != 0 and "paused" in refused.stderr
         containerd.ctr.ok("task", "resume", live.name)
         assert live.status() == "RUNNING"
+        containerd.ctr.ok("task", "exec", "--exec-id", name(), live.name, "true")
 
 
 def test_metrics_and_ps(containerd: Containerd) -> None:
     with Live(containerd) as live:
-        assert "memory" in containerd.ctr.ok("task", "metrics", live.name)
+        rows = (
+            line.split(maxsplit=1) for line in containerd.ctr.ok("task", "metrics", live.name).splitlines()
+        )
+        metrics = {row[0]: row[1] for row in rows if len(row) == 2}
+        assert int(metrics["memory.usage_in_bytes"]) > 0 and int(metrics["pids.current"]) == 1
         assert str(live.pid()) in containerd.ctr.ok("task", "ps", live.name)
 
 
 @pytest.mark.parametrize("every", [[], ["--all"]], ids=["kill", "kill-all"])
 def test_kill(containerd: Containerd, every: list[str]) -> None:
     with Live(containerd) as live:
+        containerd.ctr.ok("task", "exec", "-d", "--exec-id", name(), live.name, "sleep", "78")
+        members = [int(pid) for pid in (live.cgroup("memory") / "cgroup.procs").read_text().split()]
+        assert len(members) == 2
         containerd.ctr.ok("task", "kill", "-s", "SIGKILL", *every, live.name)
         wait_for(lambda: live.status() == "STOPPED")
+        assert not [pid for pid in members if is_alive(pid)]
+        again = containerd.ctr("task", "kill", live.name)
+        assert "process already finished" in again.stderr
+
+
+def test_kill_of_a_process_of_exec(containerd: Containerd) -> None:
+    with Live(containerd) as live:
+        second = name()
+        containerd.ctr.ok("task", "exec", "-d", "--exec-id", second, live.name, "sleep", "79")
+        containerd.ctr.ok("task", "kill", "-s", "SIGKILL", "--exec-id", second, live.name)
+        wait_for(lambda: len((live.cgroup("memory") / "cgroup.procs").read_text().split()) == 1)
+        assert live.status() == "RUNNING"
 
 
 def test_forced_delete_of_a_running_task(containerd: Containerd) -> None:
     with Live(containerd) as live:
         containerd.ctr.ok("task", "rm", "-f", live.name)
         assert live.status() == "GONE"
+        assert not live.record().exists() and not live.cgroup("memory").exists()
 
 
 def test_killed_shim_leaves_nothing(containerd: Containerd) -> None:
     with Live(containerd) as live:
         pid = live.pid()
         status = Path(f"/proc/{pid}/status").read_text()
-        shim = int(status.split("PPid:")[1].split()[0])
-        os.kill(shim, signal.SIGKILL)
-        wait_for(
-            lambda: (
-                not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
-            )
-        )
+        os.kill(int(status.split("PPid:")[1].split()[0]), signal.SIGKILL)
+        wait_for(lambda: not is_alive(pid))
         wait_for(lambda: live.status() in ("STOPPED", "GONE"))
+        wait_for(lambda: not live.record().exists() and not live.cgroup("memory").exists())
 
 
 def test_containerd_restarted_under_a_live_container(containerd: Containerd) -> None:
@@ -200,3 +162,7 @@ def test_containerd_restarted_under_a_live_container(containerd: Containerd) -> 
         containerd.restart()
         assert live.pid() == pid
         assert containerd.ctr.ok("task", "exec", "--exec-id", name(), live.name, "echo", "alive") == "alive"
+        containerd.ctr.ok("task", "pause", live.name)
+        containerd.ctr.ok("task", "resume", live.name)
+        containerd.ctr.ok("task", "kill", "-s", "SIGKILL", live.name)
+        wait_for(lambda: live.status() == "STOPPED")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.conftest import need, start_containerd
-from tests.engines.daemon import Client, environment
+from tests.engines.conftest import need
+from tests.engines.engines import cri_handler, ctr_client, start_containerd
 from tests.engines.images import REFERENCE, make_oci_archive
 
 pytest.importorskip("grpc", reason="needs the package grpcio")
@@ -22,11 +22,9 @@ RUNNING, EXITED = 1, 2
 def service(scratch: Path, runtime: str, image_tar: Path) -> Iterator[cri.Cri]:
     need("containerd", "ctr")
     directory = scratch / "cri"
-    daemon = start_containerd(directory, runtime, cri=True)
+    daemon = start_containerd(directory, runtime, cri=cri_handler("runc", runtime))
     try:
-        ctr = Client(
-            ["ctr", "-n", "k8s.io"], environment(directory, CONTAINERD_ADDRESS=str(directory / "c.sock"))
-        )
+        ctr = ctr_client(directory, "-n", "k8s.io")
         archive = make_oci_archive(image_tar, directory / "oci.tar", ["/bin/sleep", "100000"])
         ctr.ok("images", "import", str(archive))
         yield cri.Cri(str(directory / "c.sock"))
@@ -51,12 +49,16 @@ def test_a_container_in_a_pod(service: cri.Cri, sandbox: tuple[str, cri.Message]
     assert service.container_state(container) == RUNNING
     assert service.exec_sync(container, "/bin/echo", "inside") == ("inside\n", "", 0)
     assert service.exec_sync(container, "/bin/sh", "-c", "echo bad >&2; exit 9") == ("", "bad\n", 9)
-    out, _, _ = service.exec_sync(container, "/bin/cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-    assert out.strip() in (str(64 << 20), "")
+    memory = Path("/sys/fs/cgroup/memory/k8s.io", container, "memory.limit_in_bytes")
+    assert memory.read_text() == f"{64 << 20}\n"
+    service.call("UpdateContainerResources", [(1, container), (2, [(4, 80 << 20)])])
+    assert memory.read_text() == f"{80 << 20}\n"
     service.call("StopContainer", [(1, container), (2, 1)])
     assert service.container_state(container) == EXITED
     assert "started" in (tmp_path / "main.log").read_text()
     service.call("RemoveContainer", [(1, container)])
+    with pytest.raises(Exception, match="not found"):
+        service.container_state(container)
 
 
 def test_a_failing_command_is_reported(service: cri.Cri, sandbox: tuple[str, cri.Message]) -> None:
@@ -75,6 +77,8 @@ def test_two_containers_share_the_pod(service: cri.Cri, sandbox: tuple[str, cri.
         config = cri.container_config(name, REFERENCE, ["/bin/sleep", "1000"])
         containers.append(service.create_container(pod, config, pod_config))
         service.call("StartContainer", [(1, containers[-1])])
+    pods = service.call("ListPodSandbox", [])[1]
+    assert any(pod.encode() in found for found in pods if isinstance(found, bytes))
     links = [
         service.exec_sync(container, "/bin/readlink", "/proc/self/ns/ipc")[0] for container in containers
     ]

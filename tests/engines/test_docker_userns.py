@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.conftest import need, start_containerd
-from tests.engines.daemon import Client, Daemon, environment
+from tests.engines.conftest import need
+from tests.engines.daemon import Client
+from tests.engines.engines import Docker, docker_runtimes
 
 
 @pytest.fixture(scope="module")
@@ -18,24 +19,12 @@ def docker(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
     need("containerd", "dockerd", "docker", "useradd")
     name = f"remap{uuid.uuid4().hex[:6]}"
     subprocess.run(["useradd", "--no-create-home", name], check=True)
-    directory = scratch / "dku"
-    containerd = start_containerd(directory, runtime)
-    (directory / "daemon.json").write_text("{}")
-    socket = f"unix://{directory}/d.sock"
-    argv = ["dockerd", "--config-file", f"{directory}/daemon.json", "--bridge=none", "--iptables=false"]
-    argv += ["--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userns-remap", name]
-    argv += ["--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec"]
-    argv += ["--pidfile", f"{directory}/d.pid", "-H", socket, "--containerd", f"{directory}/c.sock"]
-    argv += ["--add-runtime", f"mine={runtime}", "--default-runtime", "mine"]
-    daemon = Daemon(argv, directory / "dockerd.log", environment(directory))
+    engine = Docker(scratch / "dku", runtime, *docker_runtimes({"own": runtime}), "--userns-remap", name)
     try:
-        client = Client(["/usr/bin/docker", "-H", socket], environment(directory))
-        daemon.wait_until(lambda: client("version").returncode == 0)
-        client.ok("import", str(image_tar), "bb:latest")
-        yield client
+        engine.docker.ok("import", str(image_tar), "bb:latest")
+        yield engine.docker
     finally:
-        daemon.stop()
-        containerd.stop()
+        engine.stop()
         subprocess.run(["userdel", "--force", name], capture_output=True, check=False)
 
 

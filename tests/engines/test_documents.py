@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.documents import PROGRAM, Block, blocks, page, run_console, write_program
-from tests.engines.conftest import Containerd, need, start_containerd
-from tests.engines.daemon import Client, Daemon, environment, wait_for
+from tests.engines.conftest import need
+from tests.engines.daemon import Client, wait_for
+from tests.engines.engines import Containerd, Docker, ctr_client, podman_in, start_containerd
 from tests.engines.images import REFERENCE, make_oci_archive
 
 IMAGE = "docker.io/library/busybox:latest"
@@ -36,7 +37,7 @@ def prepare(directory: Path, runtime: str, client: Client, name: str) -> dict[st
     first = shutil.which(client.prefix[0]) or client.prefix[0]
     skip = 'case "$*" in "image pull "*) exit 0 ;; esac\n' if name == "ctr" else ""
     write_program(directory / f"docbin/{name}", f"{skip}exec '{first}' {prefix.partition(' ')[2]} \"$@\"")
-    write_program(directory / "docbin/pyrunc", f"exec {runtime} \"$@\"")
+    write_program(directory / "docbin/pyrunc", f'exec {runtime} "$@"')
     return {**client.environment, "PATH": f"{directory}/docbin:{client.environment['PATH']}"}
 
 
@@ -58,31 +59,16 @@ def test_containerd(containerd: Containerd, runtime: str) -> None:
 def reloaded(scratch: Path, runtime: str, image_tar: Path) -> Iterator[Client]:
     """A dockerd that read the page's daemon.json on reload."""
     need("containerd", "dockerd", "docker")
-    directory = scratch / "docs-dk"
-    containerd = start_containerd(directory, runtime)
-    config = directory / "daemon.json"
-    config.write_text("{}")
-    socket = f"unix://{directory}/d.sock"
-    argv = ["dockerd", "--config-file", str(config), "--bridge=none", "--iptables=false", "--ip6tables=false"]
-    argv += ["--ip-forward=false", "--ip-masq=false", "--data-root", f"{directory}/data", "--exec-root"]
-    argv += [f"{directory}/exec", "--pidfile", f"{directory}/d.pid", "-H", socket]
-    argv += ["--containerd", f"{directory}/c.sock"]
-    path = f"{directory}/opt/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    daemon = Daemon(argv, directory / "dockerd.log", environment(directory, PATH=path))
+    engine = Docker(scratch / "docs-dk", runtime)
     try:
-        docker = Client(
-            ["/usr/bin/docker", "-H", socket], environment(directory, DOCKER_CONFIG=f"{directory}/cfg")
-        )
-        daemon.wait_until(lambda: docker("version").returncode == 0)
-        docker.ok("import", str(image_tar), "busybox:latest")
+        engine.docker.ok("import", str(image_tar), "busybox:latest")
         [file] = blocks(page("docker.md"), "json")
-        config.write_text(located(file, runtime).text)
-        daemon.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "pyrunc" in docker.ok("info", "--format", "{{json .Runtimes}}"))
-        yield docker
+        engine.config.write_text(located(file, runtime).text)
+        engine.daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "pyrunc" in engine.docker.ok("info", "--format", "{{json .Runtimes}}"))
+        yield engine.docker
     finally:
-        daemon.stop()
-        containerd.stop()
+        engine.stop()
 
 
 def test_docker(reloaded: Client, runtime: str, scratch: Path) -> None:
@@ -93,26 +79,12 @@ def test_docker(reloaded: Client, runtime: str, scratch: Path) -> None:
 
 def test_podman(scratch: Path, runtime: str, image_tar: Path) -> None:
     need("podman", "conmon")
-    directory = scratch / "docs-pm"
-    directory.mkdir()
     [file] = blocks(page("podman.md"), "toml")
-    # what this machine needs is said before the page's file, in another table
-    own = '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]\n'
-    (directory / "containers.conf").write_text(own + located(file, runtime).text)
-    (directory / "storage.conf").write_text(
-        f'[storage]\ndriver = "overlay"\nrunroot = "{directory}/runroot"\ngraphroot = "{directory}/root"\n'
-    )
-    variables = {"CONTAINERS_CONF": "containers.conf", "CONTAINERS_STORAGE_CONF": "storage.conf"}
-    env = environment(directory, **{name: f"{directory}/{file}" for name, file in variables.items()})
-    prefix = ["podman", "--root", f"{directory}/root", "--runroot", f"{directory}/runroot", "--tmpdir"]
-    prefix += [f"{directory}/tmp", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
-    podman = Client(prefix, env)
-    podman.ok("import", str(image_tar), IMAGE)
-    try:
+    directory = scratch / "docs-pm"
+    with podman_in(directory, located(file, runtime).text) as podman:
+        podman.ok("import", str(image_tar), IMAGE)
         for block in blocks(page("podman.md"), "console"):
             run_console(located(block, runtime), directory, prepare(directory, runtime, podman, "podman"))
-    finally:
-        podman("--runtime", runtime, "rm", "--all", "--force", "--time", "0")
 
 
 @pytest.fixture
@@ -120,29 +92,8 @@ def cri_directory(scratch: Path, runtime: str) -> Iterator[Path]:
     """A containerd with CRI whose runtimes are those of the page's config.toml."""
     need("containerd", "ctr")
     directory = scratch / "docs-cri"
-    directory.mkdir()
     file = located(blocks(page("containerd.md"), "toml")[0], runtime)
-    disabled = ", ".join(
-        f'"io.containerd.snapshotter.v1.{name}"' for name in ("btrfs", "zfs", "aufs", "devmapper")
-    )
-    (directory / "opt/bin").mkdir(parents=True)
-    (directory / "containerd.toml").write_text(
-        f"""version = 2
-root = "{directory}/root"
-state = "{directory}/state"
-disabled_plugins = [{disabled}]
-[grpc]
-  address = "{directory}/c.sock"
-[plugins."io.containerd.internal.v1.opt"]
-  path = "{directory}/opt"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{REFERENCE}"
-  disable_apparmor = true
-  restrict_oom_score_adj = true
-"""
-        + file.text.replace("version = 2\n", "")
-    )
-    daemon = start_containerd(directory, runtime, cri=True)
+    daemon = start_containerd(directory, runtime, cri=file.text.replace("version = 2\n", ""))
     yield directory
     daemon.stop()
 
@@ -151,11 +102,10 @@ def test_kubernetes(cri_directory: Path, image_tar: Path, tmp_path: Path) -> Non
     pytest.importorskip("grpc", reason="needs the package grpcio")
     from tests.engines import cri
 
-    socket = f"{cri_directory}/c.sock"
-    ctr = Client(["ctr", "-n", "k8s.io"], environment(cri_directory, CONTAINERD_ADDRESS=socket))
+    ctr = ctr_client(cri_directory, "-n", "k8s.io")
     archive = make_oci_archive(image_tar, cri_directory / "oci.tar", ["/bin/sleep", "100000"])
     ctr.ok("images", "import", str(archive))
-    service = cri.Cri(socket)
+    service = cri.Cri(f"{cri_directory}/c.sock")
     config = cri.sandbox_config(f"pod-{uuid.uuid4().hex[:8]}", str(tmp_path))
     with pytest.raises(Exception, match='no runtime for "nonsense" is configured'):
         service.run_sandbox(config, "nonsense")

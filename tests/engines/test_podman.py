@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 import subprocess
 import uuid
 from pathlib import Path
@@ -14,12 +17,12 @@ RUN = ["run", "--rm", "--network=none"]
 
 
 class Live:
-    """A detached container that sleeps, removed by force at the end."""
+    """A detached container, removed by force at the end."""
 
-    def __init__(self, podman: Client, *options: str) -> None:
+    def __init__(self, podman: Client, *options: str, command: tuple[str, ...] = ("sleep", "1000")) -> None:
         self.podman = podman
         self.name = f"t{uuid.uuid4().hex[:10]}"
-        podman.ok("run", "-d", "--name", self.name, "--network=none", *options, "bb", "sleep", "1000")
+        podman.ok("run", "-d", "--name", self.name, "--network=none", *options, "bb", *command)
 
     def __enter__(self) -> Live:
         return self
@@ -44,23 +47,38 @@ def test_exit_codes(podman: Client, command: str, code: int) -> None:
     assert podman(*RUN, "bb", command).returncode == code
 
 
+def own_capabilities() -> str:
+    """Our bounding set, as the kernel prints it: what a privileged container has."""
+    return Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0]
+
+
 OPTIONS: dict[str, tuple[list[str], str, str]] = {
     "read-only": (["--read-only"], "touch /x 2>&1 || true", "Read-only"),
     "cap-drop": (["--cap-drop", "all"], "grep CapEff /proc/self/status", "0000000000000000"),
     "memory": (["-m", "64m"], "cat /sys/fs/cgroup/memory/memory.limit_in_bytes", "67108864"),
     "user": (["-u", "1000:1000"], "id -u", "1000"),
     "tmpfs": (["--tmpfs", "/t"], "mount | grep ' /t '", "tmpfs"),
+    "cpus": (["--cpus", "0.5"], "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000"),
+    "pids": (["--pids-limit", "50"], "cat /sys/fs/cgroup/pids/pids.max", "50"),
+    "unconfined": (["--security-opt", "seccomp=unconfined"], "grep Seccomp: /proc/self/status", "0"),
+    "no-new-privileges": (["--security-opt", "no-new-privileges"], "grep NoNew /proc/self/status", "1"),
+    "volume": (["-v", "/v"], "touch /v/x && ls /v", "x"),
+    "bind": (["-v", "/etc:/host:ro"], "ls /host/passwd; touch /host/x 2>&1 || true", "Read-only"),
+    "ulimit": (["--ulimit", "nofile=99:99", "--ulimit", "nproc=999:999"], "ulimit -n", "99"),
+    "workdir": (["-w", "/tmp"], "pwd", "/tmp"),
+    "env": (["-e", "A=b c"], "echo $A", "b c"),
+    "no-conmon": (["--cgroups=no-conmon"], "grep memory: /proc/self/cgroup", "memory:/libpod_parent/"),
+    "host-pid": (["--pid=host"], "readlink /proc/self/ns/pid", os.readlink("/proc/self/ns/pid")),
     "uidmap": (
         ["--uidmap", "0:100000:2000", "--gidmap", "0:100000:2000"],
         "cat /proc/self/uid_map",
         "100000",
     ),
-    "privileged": (["--privileged"], "id -u", "0"),
+    "privileged": (["--privileged"], "grep CapEff /proc/self/status", own_capabilities()),
     "device": (["--device", "/dev/null:/dev/other"], "ls -l /dev/other", "1,   3"),
     "sysctl": (["--sysctl", "net.ipv4.ip_forward=1"], "cat /proc/sys/net/ipv4/ip_forward", "1"),
     "hostname": (["-h", "name"], "hostname", "name"),
     "seccomp": ([], "grep Seccomp: /proc/self/status", "2"),
-    "init-off": ([], "cat /run/.containerenv | head -1", ""),
 }
 
 
@@ -84,24 +102,30 @@ def test_exec(podman: Client) -> None:
         assert podman("exec", live.name, "sh", "-c", "exit 6").returncode == 6
         assert podman("exec", live.name, "nonexist").returncode == 127
         assert "/dev/pts/" in podman.with_terminal("exec", "-it", live.name, "tty").stdout
+        assert podman.ok("exec", "-w", "/tmp", live.name, "pwd") == "/tmp"
+        assert podman.ok("exec", "-e", "X=y", live.name, "sh", "-c", "echo $X") == "y"
+        assert podman.ok("exec", "-i", live.name, "cat", stdin="through\n") == "through"
+        assert podman("exec", live.name, "/etc/passwd").returncode == 126
         podman.ok("exec", "-d", live.name, "sleep", "44")
         assert "sleep 44" in podman.ok("top", live.name, "args")
 
 
+def with_descriptor(podman: Client, file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run podman with descriptor 3 open on `file`."""
+    shell = Client(["sh", "-c", f'exec 3<{file}; exec "$@"', "sh", *podman.prefix], podman.environment)
+    return shell(*arguments)
+
+
 def test_preserved_descriptors(podman: Client, tmp_path: Path) -> None:
-    (tmp_path / "given").write_text("from outside\n")
+    given = tmp_path / "given"
+    given.write_text("from outside\n")
     with Live(podman) as live:
-        command = [*podman.prefix, "exec", "--preserve-fds", "1", live.name, "sh", "-c", "cat <&3"]
-        shell = ["sh", "-c", f'exec 3<{tmp_path}/given; exec "$@"', "sh"]
-        done = subprocess.run(
-            [*shell, *command],
-            capture_output=True,
-            text=True,
-            env=podman.environment,
-            timeout=60,
-            check=False,
-        )
+        done = with_descriptor(podman, given, "exec", "--preserve-fds", "1", live.name, "sh", "-c", "cat <&3")
         assert done.stdout == "from outside\n", done.stderr
+        without = with_descriptor(podman, given, "exec", live.name, "ls", "/proc/self/fd/3")
+        assert without.returncode != 0
+    done = with_descriptor(podman, given, *RUN, "--preserve-fds", "1", "bb", "sh", "-c", "cat <&3")
+    assert done.stdout == "from outside\n", done.stderr
 
 
 def test_stop_kill_pause_update(podman: Client) -> None:
@@ -112,9 +136,13 @@ def test_stop_kill_pause_update(podman: Client) -> None:
         podman.ok("update", "--memory", "64m", "--cpus", "0.5", live.name)
         inside = podman.ok("exec", live.name, "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
         assert inside == "67108864"
+        quota = podman.ok("exec", live.name, "cat", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+        assert quota == "50000"
         podman.ok("stop", "-t", "1", live.name)
         assert live.status() == "exited"
         podman.ok("start", live.name)
+        podman.ok("restart", "-t", "0", live.name)
+        assert live.status() == "running"
         podman.ok("kill", live.name)
         wait_for(lambda: live.status() == "exited")
 
@@ -131,24 +159,90 @@ def test_create_init_start(podman: Client) -> None:
 
 
 def test_healthcheck(podman: Client) -> None:
-    with Live(podman, "--health-cmd", "true", "--health-interval", "disable") as live:
+    with Live(podman, "--health-cmd", "test ! -e /ill", "--health-interval", "disable") as live:
         podman.ok("healthcheck", "run", live.name)
+        podman.ok("exec", live.name, "touch", "/ill")
+        assert podman("healthcheck", "run", live.name).returncode == 1
 
 
-def test_pod_without_an_infra_container(podman: Client) -> None:
+def test_stats_and_copy(podman: Client, tmp_path: Path) -> None:
+    with Live(podman, "-m", "64m") as live:
+        stats = json.loads(podman.ok("stats", "--no-stream", "--format", "json", live.name))
+        assert "67.11MB" in stats[0]["mem_usage"]
+        (tmp_path / "copied").write_text("data\n")
+        podman.ok("cp", f"{tmp_path}/copied", f"{live.name}:/tmp/copied")
+        assert podman.ok("exec", live.name, "cat", "/tmp/copied") == "data"
+
+
+def test_attach_and_wait(podman: Client) -> None:
+    script = "while [ ! -e /go ]; do echo tick; sleep 0.1; done; echo bye; exit 4"
+    with Live(podman, command=("sh", "-c", script)) as live:
+        attached = subprocess.Popen(
+            [*podman.prefix, "attach", "--no-stdin", live.name],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=podman.environment,
+        )
+        assert attached.stdout is not None and attached.stdout.readline() == "tick\n"
+        podman.ok("exec", live.name, "touch", "/go")
+        assert "bye" in attached.communicate(timeout=30)[0]
+        assert podman.ok("wait", live.name) == "4"
+
+
+@pytest.mark.parametrize("infra", [True, False], ids=["infra", "no-infra"])
+def test_pod(podman: Client, infra: bool) -> None:
     pod = f"p{uuid.uuid4().hex[:10]}"
-    podman.ok("pod", "create", "--infra=false", "--name", pod)
+    with_infra = ["--infra-image", "localhost/bb", "--infra-command", "/bin/sleep 1000", "--network=none"]
+    podman.ok("pod", "create", *(with_infra if infra else ["--infra=false"]), "--name", pod)
     try:
-        for _ in range(2):
-            podman.ok("create", "--pod", pod, "--network=none", "bb", "sleep", "1000")
+        network = [] if infra else ["--network=none"]
+        names = [podman.ok("create", "--pod", pod, *network, "bb", "sleep", "1000") for _ in range(2)]
         podman.ok("pod", "start", pod)
-        assert podman.ok("pod", "ps", "--format", "{{.Status}}", "--filter", f"name={pod}") == "Running"
+        status = ["pod", "ps", "--format", "{{.Status}}", "--filter", f"name={pod}"]
+        assert podman.ok(*status) == "Running"
+        spaces = {podman.ok("exec", name, "readlink", "/proc/self/ns/ipc") for name in names}
+        assert len(spaces) == (1 if infra else 2)
+        podman.ok("pod", "pause", pod)
+        assert podman.ok(*status) == "Paused"
+        podman.ok("pod", "unpause", pod)
+        podman.ok("pod", "stop", "--time", "0", pod)
+        assert podman.ok(*status) == "Exited"
     finally:
         podman.ok("pod", "rm", "--force", "--time", "0", pod)
 
 
-def test_notify_socket(podman: Client) -> None:
+class NotifyServer:
+    """The socket on which a service manager hears from its services."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(20)
+
+    def __enter__(self) -> NotifyServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def hear(self, word: str) -> str:
+        """The first message with `word` in it."""
+        while word not in (message := self.socket.recv(4096).decode()):
+            pass
+        return message
+
+
+@pytest.mark.parametrize("mode", ["container", "conmon"])
+def test_service_manager_is_notified(podman: Client, mode: str, scratch: Path) -> None:
+    """By the container itself, or by conmon as soon as the container runs."""
     name = f"t{uuid.uuid4().hex[:10]}"
-    script = 'printf "READY=1" | nc -u -U "$NOTIFY_SOCKET" 2>/dev/null; echo "$NOTIFY_SOCKET"'
-    done = podman(*RUN, "--name", name, "--sdnotify=ignore", "bb", "sh", "-c", script)
-    assert done.returncode == 0, done.stderr
+    says = ["/bin/probe", "notify:READY=1", "sleep:30"]
+    with NotifyServer(scratch / f"notify-{mode}") as server:
+        client = Client(podman.prefix, {**podman.environment, "NOTIFY_SOCKET": str(server.path)})
+        options = ["-d", "--name", name, "--network=none", f"--sdnotify={mode}"]
+        try:
+            client.ok("run", *options, "bb", *(says if mode == "container" else ["sleep", "30"]))
+            assert "READY=1" in server.hear("READY=1")
+        finally:
+            podman("rm", "--force", "--time", "0", name)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.engines.conftest import need
 from tests.engines.daemon import CLIENT_SECONDS, Client, wait_for
+from tests.engines.test_podman import NotifyServer
 
 RUN = ["run", "--rm", "--network=none"]
 
@@ -87,8 +88,10 @@ OPTIONS: dict[str, tuple[list[str], str, str]] = {
     "user": (["-u", "1000:1000"], "id -u", "1000"),
     "tmpfs": (["--tmpfs", "/t"], "mount | grep ' /t '", "tmpfs"),
     "hostname": (["-h", "name"], "hostname", "name"),
-    "keep-id": (["--userns=keep-id"], "id -u", ""),
-    "privileged": (["--privileged"], "id -u", "0"),
+    "privileged": (["--privileged"], "id -u; grep Seccomp: /proc/self/status", "0\nSeccomp:\t0"),
+    "bind": (["-v", "/etc:/host:ro"], "ls /host/passwd; touch /host/x 2>&1 || true", "Read-only"),
+    "volume": (["-v", "/v"], "touch /v/x && ls /v", "x"),
+    "env": (["-e", "A=b c"], "echo $A", "b c"),
     "device": (["--device", "/dev/null:/dev/other"], "ls /dev/other", "/dev/other"),
 }
 
@@ -99,6 +102,46 @@ def test_run_options(podman: Client, option: str) -> None:
     done = podman(*RUN, *options, "bb", "sh", "-c", script)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
+
+
+def test_keep_id(podman: Client, user: pwd.struct_passwd) -> None:
+    """The user has the same id inside as outside."""
+    script = "id -u; touch /tmp/mine; stat -c %u /tmp/mine"
+    uid = str(user.pw_uid)
+    assert podman.ok(*RUN, "--userns=keep-id", "bb", "sh", "-c", script).split() == [uid, uid]
+
+
+def test_preserved_descriptors(podman: Client, user: pwd.struct_passwd) -> None:
+    given = Path(user.pw_dir, "given")
+    given.write_text("from outside\n")
+    shell = Client(["sh", "-c", f'exec 3<{given}; exec "$@"', "sh", *podman.prefix], podman.environment)
+    assert shell.ok(*RUN, "--preserve-fds", "1", "bb", "sh", "-c", "cat <&3") == "from outside"
+
+
+def test_service_manager_is_notified(podman: Client, user: pwd.struct_passwd) -> None:
+    name = f"t{uuid.uuid4().hex[:10]}"
+    with NotifyServer(Path(user.pw_dir, "notify")) as server:
+        os.chown(server.path, user.pw_uid, user.pw_gid)
+        client = Client(podman.prefix, {**podman.environment, "NOTIFY_SOCKET": str(server.path)})
+        options = ["-d", "--name", name, "--network=none", "--sdnotify=container"]
+        try:
+            client.ok("run", *options, "bb", "/bin/probe", "notify:READY=1", "sleep:30")
+            assert "READY=1" in server.hear("READY=1")
+        finally:
+            podman("rm", "--force", "--time", "0", name)
+
+
+def test_pod(podman: Client) -> None:
+    pod = f"p{uuid.uuid4().hex[:10]}"
+    infra = ["--infra-image", "localhost/bb", "--infra-command", "/bin/sleep 1000", "--network=none"]
+    podman.ok("pod", "create", *infra, "--name", pod)
+    try:
+        names = [podman.ok("create", "--pod", pod, "bb", "sleep", "1000") for _ in range(2)]
+        podman.ok("pod", "start", pod)
+        assert len({podman.ok("exec", name, "readlink", "/proc/self/ns/ipc") for name in names}) == 1
+        podman.ok("pod", "stop", "--time", "0", pod)
+    finally:
+        podman.ok("pod", "rm", "--force", "--time", "0", pod)
 
 
 def test_terminal(podman: Client) -> None:
