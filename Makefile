@@ -16,7 +16,7 @@ VENV_PYTHON := $(VENV)/bin/python
 LIBRARY := $(PREFIX)/lib/pyrunc
 INSTALL := pyrunc/install
 # what tests listen to, handed on through sudo
-TEST_ENVIRONMENT = $(foreach name,PYRUNC_EXPECTED_SKIPS RUNTIME,$(if $($(name)),$(name)='$($(name))'))
+TEST_ENVIRONMENT = $(foreach name,PYRUNC_EXPECTED_SKIPS RUNTIME CRIU,$(if $($(name)),$(name)='$($(name))'))
 LINT := { $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/mypy; }
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -100,14 +100,17 @@ test-engines:
 	@sh $(INSTALL)/system-packages.sh engines
 	@$(MAKE) --no-print-directory build $(VENV)/.test
 	$(VENV_PYTHON) -m pip install -q --disable-pip-version-check --prefer-binary grpcio
-	$(VENV_PYTHON) -m pytest tests/engines $(PYTEST_FLAGS)
+	$(AS_ROOT) env PATH="$$PATH:/usr/sbin:/sbin" $(TEST_ENVIRONMENT) $(VENV_PYTHON) -m pytest tests/engines $(PYTEST_FLAGS)
 
 # ten minutes of docker run, exec, stop and rm by eight workers; nothing may fail or be left
 churn: build
-	$(VENV_PYTHON) tests/engines/churn.py $(SECONDS)
+	$(AS_ROOT) env $(TEST_ENVIRONMENT) $(VENV_PYTHON) tests/engines/churn.py $(SECONDS)
 
+# run --rm true through each engine, with each runtime in turn
 time-engines: build
-	$(VENV_PYTHON) tests/engines/timing.py $(ROUNDS)
+	@sh $(INSTALL)/system-packages.sh engines
+	$(AS_ROOT) env $(foreach name,RUNC CRUN,$(if $($(name)),$(name)='$($(name))')) \
+		$(VENV_PYTHON) tests/engines/timing.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH_FLAGS)
 
 # the validation programs of opencontainers/runtime-tools, built in RUNTIME_TOOLS; RUNTIME=runc runs a peer
 conformance: build
