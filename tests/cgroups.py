@@ -75,6 +75,14 @@ def read(pid: int, controller: str, file: str) -> str:
     return (directories.get(controller) or directories[""]).joinpath(file).read_text().rstrip("\n")
 
 
+def limits(pid: int) -> dict[str, str]:
+    """v2: every file of the process's cgroup that holds a limit or a weight."""
+    directory = of(pid)[""]
+    kinds = ("max", "low", "high", "min", "weight", "cpus", "mems", "group", "idle", "burst", "latency")
+    files = [path for path in directory.iterdir() if path.name.rpartition(".")[2] in kinds]
+    return {path.name: path.read_text().rstrip("\n") for path in sorted(files)}
+
+
 def find(*names: str) -> list[str]:
     """Every cgroup directory of these names, in any hierarchy, and what is below."""
     found = []

@@ -55,8 +55,8 @@ def outcome(box: Box, case: Case, lab: Lab) -> dict[str, Any]:
     container = Container(box, name, bundle, int(pid_file.read_text()), stdio)
     found: dict[str, Any] = {"create": 0}
     found["created"] = compare.state(container.state(), names, str(bundle.rootfs))
-    if case.files:
-        found["files"] = {"/".join(place): limit(container.pid, *place) for place in case.files}
+    if case.files or case.needs:
+        found["files"] = limits(container.pid, case)
     started = container.call("start")
     found["start"] = started.rc
     if started.rc:
@@ -73,12 +73,31 @@ def outcome(box: Box, case: Case, lab: Lab) -> dict[str, Any]:
     return found
 
 
+def limits(pid: int, case: Case) -> dict[str, str]:
+    """The case's cgroup files; on v2, where they have other names, all that hold limits."""
+    if cgroups.version() == 2:
+        return cgroups.limits(pid)
+    return {"/".join(place): limit(pid, *place) for place in case.files}
+
+
 def limit(pid: int, controller: str, file: str) -> str:
     """One cgroup file, or why there is none."""
     try:
         return cgroups.read(pid, controller, file)
     except OSError as error:
         return type(error).__name__
+
+
+def missing(needs: str) -> str:
+    """What the host lacks of `v1`, `v2` and cgroup controllers."""
+    version, have = f"v{cgroups.version()}", cgroups.controllers()
+    for need in needs.split():
+        if need in ("v1", "v2"):
+            if need != version:
+                return f"needs cgroup {need}"
+        elif need not in have and not (need == "blkio" and "io" in have):
+            return f"needs the cgroup controller {need}"
+    return ""
 
 
 @pytest.fixture
@@ -110,8 +129,8 @@ def test_same_effect(
     crun: Runtime | None,
     crun_notes: list[tuple[str, str, str]],
 ) -> None:
-    if case.needs and case.needs not in cgroups.controllers():
-        pytest.skip(f"needs the cgroup controller {case.needs}")
+    if lacking := missing(case.needs):
+        pytest.skip(lacking)
     theirs = run_under(reference, box, case, lab)
     ours = outcome(box, case, lab)
     if crun is not None:
@@ -124,14 +143,15 @@ def test_same_effect(
 
 def judge(case: Case, runtime: Runtime, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     """Fail on a difference without a reason, and on a reason without a difference."""
+    reasons = case.differences(cgroups.version())
     differing = [each for each in compare.differences(theirs, ours) if each[0] != "text"]
-    unexplained = [d for d in differing if not any(d[0].startswith(place) for place in case.difference)]
+    unexplained = [d for d in differing if not any(d[0].startswith(place) for place in reasons)]
     notes = "\n".join(
         f"{place}:\n  runc: {a!r}"[:400] + f"\n  here: {b!r}"[:400] for place, a, b in unexplained
     )
     assert not unexplained, f"{notes}\n texts: runc {theirs.get('text')!r}, here {ours.get('text')!r}"
     if runtime.is_ours:
-        stale = [place for place in case.difference if not any(d[0].startswith(place) for d in differing)]
+        stale = [place for place in reasons if not any(d[0].startswith(place) for d in differing)]
         assert not stale, f"listed as different, but equal: {stale}"
 
 

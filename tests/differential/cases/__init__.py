@@ -74,8 +74,9 @@ class Case:
     """One feature.
 
     actions: for the probe (none and `own_args`: the case sets process.args).
-    files: (controller, file) read from the container's cgroup after create.
-    difference: place → reason; needs: what the host must have, else the case is skipped.
+    files: (controller, file) read from the container's cgroup after create; on v2 all that hold limits are.
+    difference: place → reason; after a `v1:` or `v2:` for that version of cgroups alone.
+    needs: what the host must have, else the case is skipped: `v1` or `v2`, cgroup controllers.
     """
 
     def __init__(
@@ -99,6 +100,12 @@ class Case:
         self.difference = difference or {}
         self.needs = needs
         self.ours = ours or {}
+
+    def differences(self, version: int) -> dict[str, str]:
+        """place → reason with that version of cgroups."""
+        other = f"v{3 - version}:"
+        kept = {place: why for place, why in self.difference.items() if not place.startswith(other)}
+        return {place.removeprefix(f"v{version}:"): why for place, why in kept.items()}
 
 
 def put(pointer: str, value: Any) -> Prepare:

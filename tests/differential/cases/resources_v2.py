@@ -1,0 +1,85 @@
+"""config-linux.md#control-groups on cgroup v2: `unified`, and limits whose files only v2 has.
+
+After create, all files of the container's cgroup that hold a limit are compared.
+"""
+
+from __future__ import annotations
+
+import os
+
+from tests.harness import Bundle
+
+from . import Case, Lab, both, mount
+from .resources import MEGA, resources
+
+KNOBS = {
+    "memory.high": str(48 * MEGA),
+    "memory.low": str(8 * MEGA),
+    "memory.oom.group": "1",
+    "pids.max": "33",
+    "cpu.weight": "77",
+    "cpu.max": "40000 80000",
+}
+
+
+def disk(bundle: Bundle, lab: Lab) -> dict[str, int]:
+    """The disk that "/" is on."""
+    device = os.stat("/").st_dev
+    return {"major": os.major(device), "minor": os.minor(device)}
+
+
+def throttled(bundle: Bundle, lab: Lab) -> None:
+    section = {
+        f"throttle{direction}{unit}Device": [{**disk(bundle, lab), "rate": rate}]
+        for direction, unit, rate in (
+            ("Read", "Bps", 1 << 20),
+            ("Write", "Bps", 2 << 20),
+            ("Read", "IOPS", 100),
+            ("Write", "IOPS", 200),
+        )
+    }
+    bundle.linux["resources"]["blockIO"] = section
+
+
+def in_namespace(bundle: Bundle, lab: Lab) -> None:
+    bundle.namespace("cgroup")
+
+
+CGROUP2 = mount("/sys/fs/cgroup", "cgroup2", "cgroup", "nosuid", "noexec", "nodev")
+CASES = [
+    Case("unified", resources(unified=KNOBS), needs="v2 memory pids cpu"),
+    Case(
+        "unified-wins",
+        resources(memory={"limit": 64 * MEGA}, unified={"memory.max": str(32 * MEGA)}),
+        needs="v2 memory",
+    ),
+    Case("unified-unknown-file", resources(unified={"memory.nonsense": "1"}), needs="v2 memory"),
+    Case("unified-unknown-controller", resources(unified={"nonsense.max": "1"}), needs="v2"),
+    Case("unified-refused-value", resources(unified={"pids.max": "many"}), needs="v2 pids"),
+    Case("unified-path", resources(unified={"../cgroup.procs": "1"}), needs="v2"),
+    Case("io-throttle", both(resources(), throttled), needs="v2 io"),
+    Case("io-weight", resources(blockIO={"weight": 500}), needs="v2 io"),
+    Case("hugepages", resources(hugepageLimits=[{"pageSize": "2MB", "limit": 4 * MEGA}]), needs="v2 hugetlb"),
+    Case(
+        "hugepages-odd-size", resources(hugepageLimits=[{"pageSize": "3MB", "limit": 4}]), needs="v2 hugetlb"
+    ),
+    Case("cpu-idle", resources(cpu={"idle": 1}), needs="v2 cpu"),
+    Case("cpu-burst", resources(cpu={"quota": 50000, "period": 100000, "burst": 20000}), needs="v2 cpu"),
+    Case("cpu-realtime", resources(cpu={"realtimeRuntime": 5000}), needs="v2 cpu"),
+    Case("memory-kernel", resources(memory={"limit": 64 * MEGA, "kernelTCP": 8 * MEGA}), needs="v2 memory"),
+    Case(
+        "memory-check-first",
+        resources(memory={"limit": 64 * MEGA, "checkBeforeUpdate": True}),
+        needs="v2 memory",
+    ),
+    Case("network-priority", resources(network={"priorities": [{"name": "lo", "priority": 3}]}), needs="v2"),
+    Case("rdma-absent-device", resources(rdma={"mlx5_1": {"hcaHandles": 3}}), needs="v2 rdma"),
+    Case("mount-cgroup2", CGROUP2, "list:/sys/fs/cgroup", needs="v2"),
+    Case(
+        "mount-cgroup2-in-namespace",
+        both(in_namespace, CGROUP2),
+        "list:/sys/fs/cgroup",
+        "openw:/sys/fs/cgroup/cgroup.procs",
+        needs="v2",
+    ),
+]
