@@ -1,5 +1,6 @@
 /* Operations that make, change and attach mounts. The root's own are in op_root.c. */
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -33,6 +34,18 @@ int op_clone_mount(struct context *context, const struct op *op)
     return fd < 0 ? fd : slot_put(context, op, 0, fd);
 }
 
+/* A slave: as a peer it would carry to the host what the container mounts over it. */
+static int clone_device(int fd)
+{
+    struct sys_mount_attr slave = {.propagation = MS_SLAVE};
+    int copy = mount_clone(fd, 0);
+    int error = copy < 0 ? copy : sys_mount_setattr(copy, "", AT_EMPTY_PATH, &slave);
+
+    if (error < 0 && copy >= 0)
+        close(copy);
+    return error < 0 ? error : copy;
+}
+
 int op_open_device(struct context *context, const struct op *op)
 {
     int fd = result(open(arg_str(op, 1), O_PATH | O_CLOEXEC));
@@ -46,7 +59,7 @@ int op_open_device(struct context *context, const struct op *op)
     else if (!S_ISCHR(file.st_mode) || major(file.st_rdev) != arg_int(op, 2) || minor(file.st_rdev) != arg_int(op, 3))
         error = -ENODEV;
     else
-        error = mount_clone(fd, 0);
+        error = clone_device(fd);
     close(fd);
     return error < 0 ? error : slot_put(context, op, 0, error);
 }

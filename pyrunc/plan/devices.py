@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from stat import S_IFBLK, S_IFCHR, S_IFIFO
 
+from pyrunc.linux import MS_SLAVE
 from pyrunc.plan import ops
 from pyrunc.plan.mount_options import parse_mount_options
 from pyrunc.plan.mounts import clean_target
@@ -84,7 +85,8 @@ def _add_device(sources: list[Op], make: list[Op], device: Device, index: int, b
     if bind and letter != "p":
         slot = Slot(f"device/{index}")
         if letter == "b":
-            sources.append(ops.open_tree(slot, path, 0).at(pointer))
+            slave = ops.mount_setattr(slot, 0, 0, MS_SLAVE, 0)
+            sources += [ops.open_tree(slot, path, 0).at(pointer), slave.at(pointer)]
         else:
             sources.append(ops.open_device(slot, path, major, minor).at(pointer))
         make.append(ops.move_mount(slot, path, 0, 0).at(pointer))

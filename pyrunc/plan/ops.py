@@ -195,7 +195,7 @@ def clone_mount(slot: Slot, recursive: int) -> Op:
 
 
 def open_device(slot: Slot, source: str, major: int, minor: int) -> Op:
-    """Like open_tree, then fail with ENODEV unless it is that character device."""
+    """Like open_tree, as a slave of the host's mount; ENODEV unless it is that character device."""
     return Op("open_device", slot, source, major, minor)
 
 

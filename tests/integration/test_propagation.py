@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Box
+from tests.harness import DEADLINE, Box
 
 pytestmark = pytest.mark.root
 
@@ -43,3 +44,18 @@ def test_mounts_of_the_container_reach_the_host_only_between_peers(
     assert (f"{shared}/below" in Path("/proc/self/mountinfo").read_text()) is seen
     container.kill().ok()
     container.wait()
+
+
+def test_devices_of_a_user_namespace_are_no_peers_of_the_hosts(box: Box) -> None:
+    """The host's device nodes are bound there; what the container mounts over them is its own affair."""
+    script = "grep -c shared: /proc/self/mountinfo; mount -o bind /bin/true /dev/null && echo mounted"
+    bundle = box.bundle("/bin/sh", "-c", script).user_namespace()
+    bundle.linux["devices"] = []
+    for kind in ("bounding", "effective", "permitted"):
+        bundle.process["capabilities"][kind].append("CAP_SYS_ADMIN")
+    box.place(bundle, name := box.name())
+    command = [*box.runtime.command, "--root", str(box.root), "run", "--bundle", str(bundle.directory), name]
+    beside = f"{shlex.join(command)}; test -c /dev/null && echo untouched"  # with mounts as systemd shares them
+    shared = ["unshare", "--mount", "--propagation", "shared", "sh", "-c", beside]
+    done = subprocess.run(shared, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.stdout.split() == ["0", "mounted", "untouched"], done
