@@ -1,7 +1,7 @@
 """The finder that serves modules out of the archive.  Stored in the archive itself and run by the launcher.
 
 Importing the modules of one command file by file costs twice as much: each
-needs several stat calls, an open, a validation.  Here one read has them all.
+needs several stat calls, an open, a validation.  Here one pread has a module.
 And the import system's own work for a module takes as long as running it, so
 that what a module imports is loaded before it, without that work.
 """
@@ -12,6 +12,7 @@ import marshal
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import ExtensionFileLoader
+from posix import close, fstat, pread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
 
 
 class ArchiveFinder:
-    """Finds and loads the modules of one archive (see `pyrunc.install.archive` for its form)."""
+    """Finds and loads the modules of one archive (see `pyrunc.install.archive` for its form).
 
-    def __init__(self, data: bytes, start: int, index: Index, library: str) -> None:
-        self._data = memoryview(data)
+    The archive stays open, so that a command that is under way when another version is installed
+    goes on with the modules of its own.
+    """
+
+    def __init__(self, archive: int, start: int, index: Index, library: str) -> None:
+        self._archive = archive
         self._start = start
+        self._whole = b""
         self._index = index
         self._library = library
 
@@ -78,7 +84,15 @@ class ArchiveFinder:
     def _run(self, name: str, module: ModuleType) -> None:
         _, offset, length, _ = self._index[name]
         at = self._start + offset
-        exec(marshal.loads(self._data[at : at + length]), module.__dict__)
+        code = pread(self._archive, length, at) if self._archive >= 0 else self._whole[at : at + length]
+        exec(marshal.loads(code), module.__dict__)
+
+    def detach(self) -> None:
+        """Read all that is left and close the archive: for a process that outlives its descriptors."""
+        if self._archive >= 0:
+            self._whole = pread(self._archive, fstat(self._archive).st_size, 0)
+            close(self._archive)
+            self._archive = -1
 
 
 class ExtensionFinder:
@@ -97,6 +111,6 @@ class ExtensionFinder:
         return spec
 
 
-def install(data: bytes, start: int, index: Index, extensions: dict[str, str], library: str) -> None:
+def install(archive: int, start: int, index: Index, extensions: dict[str, str], library: str) -> None:
     """Put both finders before all others."""
-    sys.meta_path[:0] = [ArchiveFinder(data, start, index, library), ExtensionFinder(extensions)]
+    sys.meta_path[:0] = [ArchiveFinder(archive, start, index, library), ExtensionFinder(extensions)]

@@ -36,21 +36,26 @@ LIBRARY = """\
 import gc
 import sys
 gc.disable()
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 from marshal import loads
+from posix import O_CLOEXEC, O_RDONLY, close, open, pread
 from _frozen_importlib_external import MAGIC_NUMBER
 sys.path.append({library!r})
-with open({archive!r}, "rb") as file:
-    data = file.read()
+archive = open({archive!r}, O_RDONLY | O_CLOEXEC)
+if archive < 3:  # our caller closed what the container's program gets
+    first, archive = archive, fcntl(archive, F_DUPFD_CLOEXEC, 3)
+    close(first)
+data = pread(archive, {head}, 0)
 if data[:4] != MAGIC_NUMBER:
     sys.exit("pyrunc was installed for another version of {python}: run `make install` again")
 start = 8 + int.from_bytes(data[4:8], "little")
-lean_os, boot, index, extensions = loads(memoryview(data)[8:start])
+lean_os, boot, index, extensions = loads(data[8:start])
 names = {{"__name__": "pyrunc.install.lean_os"}}
 exec(lean_os, names)
 names["install"]()
 names = {{"__name__": "pyrunc.install.boot"}}
 exec(boot, names)
-names["install"](data, start, index, extensions, {library!r})
+names["install"](archive, start, index, extensions, {library!r})
 from pyrunc.cli.main import entry
 entry()
 """
@@ -77,9 +82,11 @@ def write_checkout_launcher(target: Path) -> None:
 def write_library_launcher(target: Path, staged: Path, final: str) -> None:
     """A launcher and an archive for the library that is in `staged` now and in `final` later."""
     archive = staged / ARCHIVE
-    archive.write_bytes(build_archive(staged, final))
+    content = build_archive(staged, final)
+    archive.write_bytes(content)
     archive.chmod(0o644)
-    text = LIBRARY.format(python=interpreter(), library=final, archive=f"{final}/{ARCHIVE}")
+    head = 8 + int.from_bytes(content[4:8], "little")
+    text = LIBRARY.format(python=interpreter(), library=final, archive=f"{final}/{ARCHIVE}", head=head)
     _write(target, text)
 
 

@@ -39,6 +39,7 @@ def start(script: str, image: str, scratch: str, started_ns: int) -> None:
 
 def _make(script: str, image: str, scratch: str, started_ns: int) -> None:
     _import_everything()
+    _detach_archive()
     warm.warm_up(scratch)
     paths = keys.own_files(os.path.dirname(os.path.abspath(pyrunc.__file__)))
     paths += [script, sys.executable, *keys.imported_places(), *keys.mapped_files()]
@@ -80,6 +81,13 @@ def _import_everything() -> None:
             import_module(module.name)
         except ImportError:
             pass  # what normally needs it will say so
+
+
+def _detach_archive() -> None:
+    """No descriptor outlives the dump; the modules that are left out are loaded from memory if need be."""
+    for finder in sys.meta_path:
+        if hasattr(finder, "detach"):
+            finder.detach()
 
 
 def _check_state() -> None:
