@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,9 +71,11 @@ def main() -> None:
         sys.exit("make bench needs hyperfine (Debian: apt install hyperfine)")
     if options.scratch is None:
         move_aside()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was made is removed
     try:
         found = measure(options)
     finally:
+        subprocess.run(["umount", "--lazy", "--quiet", options.scratch / "state"], check=False)
         shutil.rmtree(options.scratch, ignore_errors=True)
     target = options.json or ROOT / "build/bench.json"
     target.parent.mkdir(exist_ok=True)
@@ -86,7 +89,8 @@ def move_aside() -> None:
     The copy, because pages of the interpreter that we have mapped could not be
     dropped from the page cache.  The namespace, because crun 1.8 takes a host
     that has cgroup v1 and v2 mounted for one with a hugetlb hierarchy; there
-    v2 is unmounted, for all.
+    v2 is unmounted, for all.  And the runtimes' records are kept in memory, as
+    they are in /run.
     """
     scratch = Path(tempfile.mkdtemp(prefix="pyrunc-bench-", dir="/var/tmp"))
     python = shutil.copy(os.path.realpath(sys.executable), scratch / "python")
@@ -106,6 +110,8 @@ def move_aside() -> None:
 def measure(options: argparse.Namespace) -> Results:
     """Everything, one row after the other."""
     scratch: Path = options.scratch
+    (scratch / "state").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", scratch / "state"], check=True)
     unified = Path("/sys/fs/cgroup/unified")
     if unified.is_mount():
         subprocess.run(["umount", unified], check=True)

@@ -67,18 +67,20 @@ def _configs(directory: Path) -> dict[str, Config]:
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     base = default_config(unified=unified) | {"ociVersion": VERSION}
     base["process"] |= {"terminal": False, "args": ["/true"]}
-    configs = {name: copy.deepcopy(base) for name in ("true", "sleep", "mounts", "masked", "list")}
-    for name in ("sleep", "list"):
+    configs = {name: copy.deepcopy(base) for name in ("true", "sleep", "mounts", "masked", "hostnet")}
+    for name in ("sleep", "hostnet"):
         configs[name]["process"]["args"] = ["/sleep"]
     source = directory / "source"
     source.mkdir()
     bind = {"type": "bind", "source": str(source), "options": ["bind", "ro"]}
     configs["mounts"]["mounts"] += [{"destination": f"/mounts/{number}", **bind} for number in range(MOUNTS)]
     configs["masked"]["linux"]["maskedPaths"] += [f"/masked/{number}" for number in range(MASKED)]
-    configs["list"]["linux"]["namespaces"] = [
+    configs["hostnet"]["linux"]["namespaces"] = [
         entry for entry in base["linux"]["namespaces"] if entry["type"] != "network"
     ]
     configs["docker"] = _docker(directory)
+    configs["unfiltered"] = copy.deepcopy(configs["docker"])
+    del configs["unfiltered"]["linux"]["seccomp"]
     return configs
 
 

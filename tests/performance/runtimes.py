@@ -1,6 +1,6 @@
 """Who is measured: pyrunc as `make install` puts it there, without and with the startup snapshot, and the peers.
 
-Each has a state directory of its own.  All commands run in the same small
+Each has a directory of its own for its records.  All commands run in the same small
 environment.
 """
 
@@ -41,7 +41,7 @@ class Runtime:
         self.key = key
         self.title = title
         self.scratch = scratch
-        self.root = scratch / f"state-{key}"
+        self.root = scratch / "state" / key
         self.program = [str(program), "--root", str(self.root)]
         self.caches = list(caches) or [str(self.root / ".cache")]
         self.file_list = file_list
@@ -124,12 +124,12 @@ def installed(scratch: Path) -> Iterator[list[Runtime]]:
 
 def peers(scratch: Path) -> list[Runtime]:
     """runc and crun as the system has them, then those that the variables RUNC and CRUN name."""
-    found = []
+    found: list[Runtime] = []
     for name in ("runc", "crun"):
         system = shutil.which(name, path=ENVIRONMENT["PATH"])
         for key, program in ((name, system), (f"{name}-given", os.environ.get(name.upper()))):
-            if program:
-                path = Path(program).resolve()
+            path = Path(program or "").resolve()
+            if program and path not in (Path(runtime.program[0]) for runtime in found):
                 files = _list_files(scratch, key, path)
                 found.append(Runtime(key, _title(name, path), path, scratch, file_list=files))
     return sorted(found, key=lambda runtime: runtime.key.endswith("-given"))
@@ -157,10 +157,11 @@ def _list_files(scratch: Path, key: str, program: Path, more: Sequence[Path] = (
     if library.is_dir():
         files.update(path for path in library.rglob("*") if path.is_file())
         files.add(INTERPRETER)
-        files.update(Path(f"/usr/lib/{INTERPRETER.name}/lib-dynload").glob("*.so"))
     compiled = [path for path in files if path.suffix == ".so" or path in (program, INTERPRETER)]
     for path in compiled:
         files.update(_libraries(path))
+    if library.is_dir():
+        files.update(Path(f"/usr/lib/{INTERPRETER.name}/lib-dynload").glob("*.so"))
     target = scratch / f"files-{key}"
     target.write_text("".join(f"{path}\n" for path in sorted(files)))
     return str(target)

@@ -18,7 +18,8 @@ from tests.performance.runtimes import Runtime
 from tests.performance.timing import Bench, Effort, describe
 
 HERE = Path(__file__).resolve().parent
-BUNDLES = {name: Path("/b") / name for name in ("true", "sleep", "docker", "mounts", "masked", "list")}
+NAMES = ("true", "sleep", "docker", "unfiltered", "mounts", "masked", "hostnet")
+BUNDLES = {name: Path("/b") / name for name in NAMES}
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_every_case_becomes_commands(case, tmp_path: Path) -> None:
 def test_many_containers_are_one_command(tmp_path: Path) -> None:
     runtime = Runtime("crun", "crun 2", Path("/usr/bin/crun"), tmp_path)
     command = Bench(tmp_path, BUNDLES, Effort()).many("start {id} , wait , -!/bin/rm {id}", runtime, 3)
-    state = str(tmp_path / "state-crun")
+    state = runtime.program[2]
     chain = [str(tmp_path / "chain"), "/usr/bin/crun", "--root", state, "start", "%"]
     assert command[-len(chain) - 5 :] == [*chain, ",", "wait", ",", "-/bin/rm", "%"]
     assert Path(command[2]).read_text().count("\n") == 3

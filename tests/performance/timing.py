@@ -101,7 +101,7 @@ class Bench:
         if case.setup:
             setup = self.many(case.setup, runtime, count) if count > 1 else self.command(case.setup, runtime)
             output(setup, timeout=300)
-        before, timed = self._timed(case, runtime, count)
+        before, timed = self._timed(case, runtime, min(count, SIDE_BY_SIDE))
         output(before)
         output(timed, timeout=300)
 
