@@ -78,7 +78,7 @@ CASES = (
         about="a runtime that keeps compiled filters has it",
     ),
     Case(
-        "the same without seccomp",
+        "create, Docker's config, no filter",
         "create -b {unfiltered} {id}",
         before_each=GONE,
         about="the difference is what seccomp costs",

@@ -1,6 +1,7 @@
 """How results are shown as a picture: grouped bars, each a ratio to crun (or to the first peer), as SVG.
 
-Colours and text are readable on light and on dark ground.
+Colours and text are readable on light and on dark ground: a page's scheme need
+not be the one that the picture is told.
 """
 
 from __future__ import annotations
@@ -23,16 +24,13 @@ COLOURS = {
     "crun-given": "#b4b9c0",
 }
 STYLE = """
-  text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #32383f }
+  text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #747c86 }
   .title { font-size: 15px; font-weight: 600 }
-  .small { font-size: 10.5px; fill: #656d76 }
+  .small { font-size: 10.5px }
   .value { font-size: 10px; font-variant-numeric: tabular-nums }
-  .grid { stroke: #8b949e; stroke-opacity: .28 }
+  .grid { stroke: #8b949e; stroke-opacity: .25 }
   .one { stroke: #8b949e; stroke-opacity: .7 }
-  .break { stroke: #fff; stroke-width: 2 }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #d7dde4 } .small { fill: #9198a1 } .break { stroke: #0d1117 }
-  }
+  .break { stroke: #d9dde2; stroke-width: 2 }
 """
 
 
