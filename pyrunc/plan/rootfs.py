@@ -34,12 +34,18 @@ def base_propagation(config: Config) -> int:
     """What copies of host mounts become before anything else: MS_SLAVE, MS_PRIVATE, or 0 for peers.
 
     Without a word in the configuration, mounts made on the host later appear
-    in the container, and none of the container's on the host.
+    in the container, and none of the container's on the host.  Nor are there
+    peers in a user namespace, which the kernel sees to for what it copies by
+    itself (mount_namespaces(7)), and not for copies that were made before.
     """
     name = _propagation_name(config)
-    if name.endswith("shared"):
+    if name.endswith("shared") and not _has_user_namespace(config):
         return 0
-    return MS_SLAVE if name.endswith("slave") or not name else MS_PRIVATE
+    return MS_PRIVATE if name.endswith(("private", "unbindable")) else MS_SLAVE
+
+
+def _has_user_namespace(config: Config) -> bool:
+    return any(entry["type"] == "user" for entry in config.get("linux", {}).get("namespaces") or ())
 
 
 def _propagation_name(config: Config) -> str:

@@ -27,14 +27,22 @@ def shared(box: Box) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("root", "option", "seen"),
-    [("rshared", "rshared", True), ("rslave", "rshared", False), ("", "rslave", False), ("rshared", "rprivate", False)],
+    ("root", "option", "user", "seen"),
+    [
+        ("rshared", "rshared", False, True),
+        ("rshared", "rshared", True, False),  # mount_namespaces(7): no peers where another user namespace owns
+        ("rslave", "rshared", False, False),
+        ("", "rslave", False, False),
+        ("rshared", "rprivate", False, False),
+    ],
 )
 def test_mounts_of_the_container_reach_the_host_only_between_peers(
-    box: Box, shared: Path, root: str, option: str, seen: bool
+    box: Box, shared: Path, root: str, option: str, user: bool, seen: bool
 ) -> None:
     bundle = box.bundle("/bin/sh", "-c", "mount -t tmpfs inner /data/below && echo mounted; sleep 100")
     bundle.mount("/data", "bind", str(shared), "rbind", option)
+    if user:
+        bundle.user_namespace()
     if root:
         bundle.linux["rootfsPropagation"] = root
     for kind in ("bounding", "effective", "permitted"):

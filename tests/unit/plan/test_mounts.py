@@ -98,6 +98,14 @@ def test_peers_of_host_mounts_are_copied_from_the_host_itself() -> None:
     assert done.index(("open_tree", "source/0", "/src", 1)) < done.index(("unshare", linux.CLONE_NEWNS))
 
 
+def test_a_user_namespace_has_no_peers_on_the_host() -> None:
+    mounts = [{"destination": "/x", "source": "/src", "options": ["rbind", "rshared"]}]
+    section = {"namespaces": namespaces("user"), "uidMappings": MAP, "gidMappings": MAP}
+    done = calls(make(config(mounts=mounts, linux={"rootfsPropagation": "rshared"} | section)).init)
+    start = done.index(("open_tree", "source/0", "/src", 1))
+    assert done[start + 1] == ("mount_setattr", "source/0", 0, 0, linux.MS_SLAVE, 1)
+
+
 def test_new_file_systems() -> None:
     assert plan_mount({"type": "tmpfs", "source": "shm", "options": ["nosuid", "mode=1777", "sync", "noatime"]}) == [
         ("new_mount", "mount", "tmpfs", "shm", ["mode=1777", "sync"], linux.MOUNT_ATTR_NOSUID | 0x10),
