@@ -8,7 +8,7 @@ packages="gcc libc6-dev linux-libc-dev musl-tools libseccomp-dev libffi-dev pyth
 case "${1:-}" in
 test) packages="$packages runc crun procps" ;;
 bench) packages="$packages runc crun hyperfine" ;;
-engines) packages="$packages runc crun procps containerd docker.io podman conmon uidmap slirp4netns tini bsdutils" ;;
+engines) packages="$packages runc crun procps iproute2 containerd docker.io podman conmon uidmap slirp4netns tini bsdutils" ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
