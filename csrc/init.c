@@ -135,5 +135,5 @@ int main(int argc, char **argv)
         error = run_plan(context);
     if (error < 0)
         reply_error(context, error);
-    return error < 0;
+    sys_leave(error < 0);
 }

@@ -61,7 +61,7 @@ static int post(const struct context *context, struct message message, const cha
         sent = pass >= 0 ? post_fd(context, &message, pass) : post_text(context->socket, &message, text);
     while (sent == -EINTR);
     if (sent == -EPIPE || sent == -ECONNRESET || sent == -ENOTCONN)
-        _exit(1);
+        sys_leave(1);
     return sent < 0 ? sent : 0;
 }
 
@@ -110,7 +110,7 @@ int reply_wait(struct context *context, const char *name)
         got = recv(context->socket, &packet, sizeof packet, 0);
     while (got < 0 && errno == EINTR);
     if (got <= 0)
-        _exit(1);
+        sys_leave(1);
     if ((size_t)got == sizeof packet.message + length && packet.message.kind == MESSAGE_SIGNAL &&
         packet.message.length == length && memcmp(packet.text, name, length) == 0)
         return 0;

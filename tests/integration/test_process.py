@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Box, peer_differs, wait_until
+from tests.harness import Box, only_ours, peer_differs, wait_until
 
 CAPABILITY = {
     "CAP_CHOWN": 0,
@@ -384,3 +384,13 @@ def test_process_is_mandatory_for_start_only(box: Box) -> None:
     container = box.create(bundle)
     container.call("start").failed("process")
     assert container.status == "created"
+
+
+@pytest.mark.parametrize(("default", "number"), [("SCMP_ACT_ERRNO", signal.SIGILL), ("SCMP_ACT_KILL_PROCESS", signal.SIGSYS)])
+def test_a_filter_that_allows_nothing(box: Box, default: str, number: int) -> None:
+    """Not even exit_group(2): the init ends all the same, nobody waits for it for ever."""
+    only_ours(box, "it is about our init")
+    bundle = box.bundle()
+    bundle.linux["seccomp"] = seccomp(default=default)
+    result = box.try_create(bundle).failed(f"killed by signal {number:d}")
+    assert "seccomp" in result.log[-1]["hint"]
