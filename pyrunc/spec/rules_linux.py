@@ -30,11 +30,13 @@ def has_namespace(config: dict[str, Any], kind: str) -> bool:
 
 
 def namespaces(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
-    """Each type once."""
-    seen = set()
+    """Each type once; a new user namespace has ids."""
+    seen, mapped = set(), config["linux"].keys() & {"uidMappings", "gidMappings"}
     for index, namespace in enumerate(value):
         if namespace["type"] in seen:
             yield f"/{index}/type", f'duplicate namespace "{namespace["type"]}"; allowed: each type once'
+        if namespace["type"] == "user" and not namespace.get("path") and not mapped:
+            yield f"/{index}", "a new user namespace has no ids without uidMappings and gidMappings"
         seen.add(namespace["type"])
 
 
@@ -64,8 +66,7 @@ def mappings(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
         yield "", f"{len(value)} mappings; the kernel takes at most {MAXIMUM_MAPPINGS}"
     for side in ("containerID", "hostID"):
         ends = 0
-        ranges = sorted((entry[side], entry["size"], index) for index, entry in enumerate(value))
-        for first, size, index in ranges:
+        for first, size, index in sorted((entry[side], entry["size"], i) for i, entry in enumerate(value)):
             if first + size - 1 > LAST_ID:
                 yield f"/{index}/size", f"{side} {first} and size {size} pass the last id, {LAST_ID}"
             if first < ends:
