@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 _ERRORS = ("HookError", "HostError", "OperationError", "PyruncError", "SpecError", "StateError", "UsageError")
 _VERBS = (
-    "create", "delete", "exec", "features", "kill", "list", "pause", "plan",
-    "ps", "resume", "run", "spec", "start", "state", "validate",
+    "checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "pause", "plan",
+    "ps", "restore", "resume", "run", "spec", "start", "state", "update", "validate",
 )  # fmt: skip
 
 __all__ = [*_ERRORS, *_VERBS]  # noqa: PLE0604

@@ -174,7 +174,7 @@ _ENTRIES = (
     Command(
         "kill",
         ("id", "signal?"),
-        "Send a signal (name or number, default SIGTERM) to a container's init process.",
+        "Send a signal, SIGTERM by default, to the init of a container.",
         (Flag("all", BOOL, "send it to every process of the container", "a"),),
         in_order=True,
     ),
@@ -228,14 +228,14 @@ _ENTRIES = (
     ),
     Command("pause", ("id",), "Freeze all processes of a container."),
     Command("resume", ("id",), "Let a paused container go on."),
-    Command("events", ("id",), "Print what a container uses, and its lack of memory.", rare=True, shown=True),
+    Command("events", ("id",), "Print statistics of a container, and OOM kills.", rare=True, shown=True),
     Command("checkpoint", ("id",), "Write a running container into image files (needs criu).", rare=True),
     Command("restore", ("id",), "Let a container go on from its image files (needs criu).", rare=True),
     Command("update", ("id",), "Change the limits of a container.", rare=True),
     Command(
         "snapshot",
         ("action",),
-        "Build, show the status of, or remove the startup image of this host (build | status | remove).",
+        "Startup image of this host: build, status or remove it.",
         rare=True,
         shown=True,
     ),
@@ -249,7 +249,7 @@ _ENTRIES = (
     Command(
         "plan",
         ("id?",),
-        "Print the operations that `create` would carry out; needs no privileges.",
+        "Print the operations of a create; needs no privileges.",
         (
             _BUNDLE,
             Flag("format", CHOICE, "form of the output", choices=("text", "json")),

@@ -92,3 +92,10 @@ def test_verbs_take_what_the_table_gives(name: str) -> None:
         assert default == flag.default() or empty_list
     for argument in command.arguments:
         assert argument.rstrip("?*") in parameters
+
+
+def test_every_command_is_a_verb_of_the_api() -> None:
+    import pyrunc
+
+    assert set(COMMANDS) - {"snapshot"} == set(pyrunc.__all__) - {name for name in pyrunc.__all__ if name[0].isupper()}
+    assert all(callable(getattr(pyrunc, name)) for name in pyrunc.__all__)
