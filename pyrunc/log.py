@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import time
 
+from pyrunc.errors import HostError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +29,16 @@ class Log:
     __slots__ = ("_as_json", "_fd", "debugging")
 
     def __init__(self, path: str = "", form: str = "text", debug: bool = False) -> None:
-        """Append to `path`, or to standard error without one.  Raises OSError."""
+        """Append to `path`, or to standard error without one."""
         self._as_json = form == "json"
         self.debugging = debug  # ask before making an expensive text
         self._fd = STDERR
         if path:
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                why = os.strerror(error.errno or 0).lower()
+                raise HostError(f"cannot open the log {path}: {why}", path=path) from error
 
     def debug(self, text: str, **fields: str | int) -> None:
         """A step, for those who asked with `--debug`."""

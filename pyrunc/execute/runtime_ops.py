@@ -58,7 +58,8 @@ class Executor:
                 self.log.debug(self._lines["runtime", number])
             try:
                 getattr(self, op.name)(*op.args)
-            except PyruncError:
+            except PyruncError as error:
+                error.step, error.pointer = error.step or op.name, error.pointer or op.pointer
                 raise
             except InitFailed as failure:
                 raise self._explain_failure(failure.message) from failure

@@ -7,7 +7,7 @@ Pure, and loaded only when something failed.  Engines parse some of these texts
 from __future__ import annotations
 
 import os
-from errno import EACCES, ECANCELED, EINVAL, ENOENT, ETIMEDOUT
+from errno import EACCES, ECANCELED, EINVAL, ENOENT, ENOTDIR, EPERM, ETIMEDOUT
 
 from pyrunc.errors import HookError, HostError, OperationError, PyruncError
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _START = "unable to start container process: "
 _INIT = _START + "error during container init: "
 SIGKILL = 9
+_FILTERED = "its seccomp filter forbids what every program needs, as read, write, execve or exit_group"
+_HINTS = {4: _FILTERED, 31: _FILTERED, SIGKILL: "somebody killed it, or a limit of the container did"}
 
 
 def reason(errno: int) -> str:
@@ -56,7 +58,7 @@ def explain_end(status: int, step: str, oom_killed: bool, lacked_memory: bool) -
         return OperationError(f"{_START}the container's init is gone", step=step)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        hint = "somebody killed it, or a limit of the container did" if killed else ""
+        hint = _HINTS.get(number, "")
         text = f"{_START}the container's init was killed by signal {number}"
         return OperationError(text, step=step, hint=hint)
     code = os.waitstatus_to_exitcode(status)
@@ -68,8 +70,10 @@ def explain_runtime(op: Op, error: OSError) -> PyruncError:
     errno = error.errno or 0
     why = reason(errno) if errno else str(error)
     args = [str(argument) for argument in op.args if not isinstance(argument, bytes)]
+    hint = ""
     if op.name == "set_rlimit":
         text = f"{_INIT}error setting rlimits for ready process: error setting rlimit type {args[0]}: {why}"
+        hint = "a hard limit above the caller's own needs CAP_SYS_RESOURCE" if errno == EPERM else ""
     elif op.name == "write_cgroup":
         text = f"{_START}unable to apply cgroup configuration: write {args[2]!r} to {args[1]}: {why}"
         return HostError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
@@ -82,7 +86,8 @@ def explain_runtime(op: Op, error: OSError) -> PyruncError:
     else:
         place = f" {error.filename}" if error.filename else ""
         text = f"{_START}{op.name.replace('_', ' ')}{place}: {why}"
-    return OperationError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
+    path = str(error.filename or "")
+    return OperationError(text, step=op.name, pointer=op.pointer, errno=errno, path=path, hint=hint)
 
 
 def _path(op: Op) -> str:
@@ -180,9 +185,15 @@ def _hook(op: Op, message: Message, config: Config) -> str:
 
 
 def _rootfs(op: Op, message: Message, config: Config) -> str:
-    if op.pointer.startswith("/root"):
+    if op.name == "open_tree" and op.pointer.startswith("/root"):
         return f"invalid rootfs: stat {op.args[1]!s}: {_because(message)}"
+    if op.name != "open_tree" and message.error == ENOTDIR:
+        return f"invalid rootfs: {config['root']['path']}: {_because(message)}"
     return _plain(op, message, config)
+
+
+def _write_proc(op: Op, message: Message, config: Config) -> str:
+    return f"{_INIT}write {op.args[2]!r} to /proc/{op.args[1]!s}: {_because(message)}"
 
 
 def _enter_cgroup(op: Op, message: Message, config: Config) -> str:
@@ -203,6 +214,9 @@ _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
     "set_label": _label,
     "run_hook": _hook,
     "open_tree": _rootfs,
+    "attach_root": _rootfs,
+    "attach_root_at": _rootfs,
+    "write_proc": _write_proc,
 }
 
 

@@ -76,7 +76,8 @@ def make_options(context: Context, id: str, bundle: str, **flags: str | int) -> 
     check_id(id)
     options = CreateOptions(id, os.path.abspath(bundle or "."), f"{context.root}/{id}")
     if not os.path.isdir(options.bundle):
-        raise UsageError(f"bundle {options.bundle}: no such file or directory", path=options.bundle)
+        why = "not a directory" if os.path.exists(options.bundle) else "no such file or directory"
+        raise UsageError(f"bundle {options.bundle}: {why}", path=options.bundle)
     for name, value in flags.items():
         setattr(options, name, value)
     for name in ("pid_file", "console_socket", "pidfd_socket"):
@@ -113,7 +114,8 @@ def check_terminal(config: Config, detach: bool, console_socket: str) -> None:
     """UsageError if a terminal is wanted and nobody takes it, or the other way round."""
     terminal = "process" in config and bool(config["process"].get("terminal"))
     if terminal and detach and not console_socket:
-        raise UsageError("cannot allocate tty if pyrunc will detach without setting console socket")
+        text = "cannot allocate tty if pyrunc will detach without setting console socket"
+        raise UsageError(text, pointer="/process/terminal", hint="use --console-socket, or run without -d")
     if console_socket and not (terminal and detach):
         raise UsageError("cannot use console socket if pyrunc will not detach or allocate tty")
 

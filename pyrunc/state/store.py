@@ -29,7 +29,8 @@ _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 def check_id(id: str) -> None:
     """Raise UsageError unless `id` is a container id: [A-Za-z0-9_+.-]+, neither "." nor ".."."""
     if not id or id in (".", "..") or not _ID_CHARACTERS.issuperset(id):
-        raise UsageError("invalid container ID format" + (f": {id!r}" if id else ": it is empty"))
+        text = "invalid container ID format" + (f": {id!r}" if id else ": it is empty")
+        raise UsageError(text, hint="use letters, digits and _ + - . only")
 
 
 class Entry:
@@ -244,7 +245,7 @@ class Store:
             return Entry(id, path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW))
         except OSError as error:
             if error.errno in (ENOENT, ENOTDIR):
-                raise StateError("container does not exist") from error
+                raise StateError("container does not exist", path=path) from error
             raise host_error("open", path, error) from error
 
     def list(self) -> list[str]:

@@ -74,7 +74,8 @@ def test_name_that_is_taken(box: Box, device: str) -> None:
 
 
 def test_missing_device(box: Box, device: str) -> None:
-    box.try_create(with_device(box, "nosuchdev0")).failed("no network device nosuchdev0")
+    result = box.try_create(with_device(box, "nosuchdev0")).failed("no network device nosuchdev0")
+    assert result.log[-1]["pointer"] == "/linux/netDevices/nosuchdev0"
 
 
 def test_needs_a_network_namespace(box: Box, device: str) -> None:

@@ -81,6 +81,19 @@ def test_rlimit() -> None:
     assert error.text == INIT + expected
 
 
+def test_sysctl() -> None:
+    op = ops.write_proc(Slot("proc"), "sys/net/no/such", "1", 0).at("/linux/sysctl/net.no.such")
+    text = explain_failure(op, Message(ERROR, error=errno.ENOENT), CONFIG).text
+    assert text == INIT + "write '1' to /proc/sys/net/no/such: no such file or directory"
+
+
+@pytest.mark.parametrize("op", [ops.attach_root(Slot("root")), ops.attach_root_at(Slot("root"), "/r")])
+def test_root_that_is_no_directory(op: Op) -> None:
+    config: Any = {**CONFIG, "root": {"path": "/etc/passwd"}}
+    text = explain_failure(op.at("/root/path"), Message(ERROR, error=errno.ENOTDIR), config).text
+    assert text == "invalid rootfs: /etc/passwd: not a directory"
+
+
 @pytest.mark.parametrize("op", [ops.write_cgroup("memory", "memory.max", "1"), ops.make_cgroup("", "/x"), ops.join_cgroup()])
 def test_cgroup(op: Op) -> None:
     error = explain_runtime(op, OSError(errno.EBUSY, "", "/sys/fs/cgroup/x"))
