@@ -120,6 +120,9 @@ CASES = [
         rules(DENY, (True, "b", 7, None, "rwm"), (False, "b", 7, 1, "rw")),
         "node:b,7,0",
         "node:b,7,1",
+        difference={
+            "v2:create": "config-linux.md#allowed-device-list: the runtime MUST apply entries in the listed order; runc 1.1 refuses on v2 what only v1 could not"
+        },
     ),
     Case(
         "rules-bad-access",

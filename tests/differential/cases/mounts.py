@@ -61,6 +61,8 @@ def only_proc(bundle: Bundle, lab: Lab) -> None:
 
 
 CGROUP_TMPFS = "the mount asks for ro; runc leaves the tmpfs that holds the hierarchies writable"
+CGROUP_TREE = "without a cgroup namespace ours is the container's own cgroup, as on v1; runc shows (and with rw opens) the host's whole tree"
+CGROUP = {"v1:report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS}
 CASES = [
     Case(
         "tmpfs",
@@ -104,7 +106,11 @@ CASES = [
         "cgroup",
         mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"),
         "list:/sys/fs/cgroup",
-        difference={"report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS},
+        difference={
+            **CGROUP,
+            "v2:report/mountinfo//sys/fs/cgroup": CGROUP_TREE,
+            "v2:report/actions/list:/sys/fs/cgroup": CGROUP_TREE,
+        },
     ),
     Case(
         "cgroup-in-namespace",
@@ -114,7 +120,7 @@ CASES = [
         ),
         "list:/sys/fs/cgroup",
         "openw:/sys/fs/cgroup/pids/cgroup.procs",
-        difference={"report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS},
+        difference=CGROUP,
     ),
     Case("bind-folder", bind("/data"), "list:/data", "create:/data"),
     Case("bind-readonly", bind("/data", "bind", "ro"), "list:/data", "create:/data", "rdonly-off:/data"),

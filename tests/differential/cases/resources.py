@@ -16,6 +16,9 @@ def resources(**sections: Any):  # type: ignore[no-untyped-def]
 MEMORY = (("memory", "memory.limit_in_bytes"), ("memory", "memory.memsw.limit_in_bytes"))
 CPU = (("cpu", "cpu.shares"), ("cpu", "cpu.cfs_quota_us"), ("cpu", "cpu.cfs_period_us"))
 MEGA = 1 << 20
+UNCONVERTIBLE = {
+    "v2:create": "config-linux.md#unified: if the conversion is not possible the runtime MUST generate an error; runc 1.1 ignores it"
+}
 
 CASES = [
     Case("memory-limit", resources(memory={"limit": 64 * MEGA}), files=MEMORY, needs="memory"),
@@ -52,13 +55,22 @@ CASES = [
         resources(memory={"swappiness": 30}),
         files=(("memory", "memory.swappiness"),),
         needs="memory",
+        difference=UNCONVERTIBLE,
     ),
-    Case("memory-swappiness-bad", resources(memory={"swappiness": 300}), needs="memory"),
+    Case(
+        "memory-swappiness-bad",
+        resources(memory={"swappiness": 300}),
+        needs="memory",
+        difference={
+            "v2:create": "config-linux.md#memory: the values are from 0 to 100; runc 1.1 does not look on v2"
+        },
+    ),
     Case(
         "memory-no-oom-killer",
         resources(memory={"disableOOMKiller": True}),
         files=(("memory", "memory.oom_control"),),
         needs="memory",
+        difference=UNCONVERTIBLE,
     ),
     Case("memory-too-small", resources(memory={"limit": 4096}), own_args=True, needs="memory"),
     Case(
@@ -70,7 +82,15 @@ CASES = [
         own_args=True,
         needs="memory",
     ),
-    Case("cpu-shares", resources(cpu={"shares": 512}), files=CPU, needs="cpu"),
+    Case(
+        "cpu-shares",
+        resources(cpu={"shares": 512}),
+        files=CPU,
+        needs="cpu",
+        difference={
+            "v2:files/cpu.weight": "1024 shares, v1's default, become 100, v2's default, as in newer runc and crun; with runc 1.1 they are 39"
+        },
+    ),
     Case("cpu-quota", resources(cpu={"quota": 20000, "period": 50000}), files=CPU, needs="cpu"),
     Case("cpu-quota-alone", resources(cpu={"quota": 30000}), files=CPU, needs="cpu"),
     Case("cpu-quota-bad", resources(cpu={"quota": 10, "period": 50000}), needs="cpu"),
