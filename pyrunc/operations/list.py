@@ -27,9 +27,10 @@ def list(context: Context) -> builtins.list[dict[str, object]]:
             raise StateError(text, path=context.root) from error
         return []
     states = []
+    owners: dict[int, str] = {}
     for id in ids:
         try:
-            states.append(_describe(store, id))
+            states.append(_describe(store, id, owners))
         except (PyruncError, OSError) as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 continue  # it went away, or is not written yet
@@ -37,11 +38,13 @@ def list(context: Context) -> builtins.list[dict[str, object]]:
     return states
 
 
-def _describe(store: Store, id: str) -> dict[str, object]:
+def _describe(store: Store, id: str, owners: dict[int, str]) -> dict[str, object]:
     entry = store.open(id)
     try:
         record = entry.read()
-        return describe(entry, record, owner_name(record.owner))
+        if record.owner not in owners:
+            owners[record.owner] = owner_name(record.owner)
+        return describe(entry, record, owners[record.owner])
     finally:
         entry.close()
 
