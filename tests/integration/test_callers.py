@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.harness import Box, only_ours
+from tests.harness import DEADLINE, Box, only_ours
 
 
 def ignore_children() -> None:
@@ -69,6 +69,6 @@ def test_a_fifo_does_not_stop_the_pid_file(box: Box) -> None:
     os.mkfifo(box.directory / ".pid")
     bundle, name = box.bundle("/bin/sleep", "100"), box.name()
     box.place(bundle, name)
-    box.call("create", "--bundle", str(bundle.directory), "--pid-file", str(pid_file), name, timeout=10).ok()
+    box.call("create", "--bundle", str(bundle.directory), "--pid-file", str(pid_file), name, timeout=DEADLINE).ok()
     assert pid_file.read_text() == str(box.call("state", name).json()["pid"])
     assert not (box.directory / ".pid").exists()

@@ -21,6 +21,7 @@ from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.errors import HostError
 from pyrunc.host.facts import Facts, probe_facts
 from pyrunc.plan.cgroups import plan_cgroups
+from tests.processes import DEADLINE
 
 pytestmark = [pytest.mark.root, pytest.mark.needs("native")]
 
@@ -81,7 +82,7 @@ def make() -> Iterator[Any]:
         for process in made.processes:
             if process.poll() is None:
                 made.cgroup.kill()
-                process.wait(10)
+                process.wait(DEADLINE)
         made.cgroup.remove()
     left = [
         mount for mount in all_made[0].facts.cgroup_mounts.values() if os.path.exists(f"{mount}/{parent}")
@@ -144,7 +145,7 @@ def test_processes_are_listed_killed_and_awaited(make: Any) -> None:
     assert made.cgroup.procs() == sorted(process.pid for process in processes)
     made.cgroup.kill()
     assert made.cgroup.procs() == []
-    assert [process.wait(5) for process in processes] == [-9] * 3
+    assert [process.wait(DEADLINE) for process in processes] == [-9] * 3
 
 
 def test_processes_of_cgroups_below_count(make: Any) -> None:
@@ -155,7 +156,7 @@ def test_processes_of_cgroups_below_count(make: Any) -> None:
     (below / "b/cgroup.procs").write_text(str(process.pid))
     assert made.cgroup.procs() == [process.pid]
     made.cgroup.kill()
-    process.wait(5)
+    process.wait(DEADLINE)
     made.cgroup.remove()
     assert not below.exists()
 
@@ -165,8 +166,8 @@ def test_remove_waits_for_dying_processes(make: Any) -> None:
     process = made.run("/bin/sleep", "0.3")
     began = time.monotonic()
     made.cgroup.remove()
-    assert time.monotonic() - began < 5
-    assert process.wait(5) == 0
+    assert time.monotonic() - began < DEADLINE
+    assert process.wait(DEADLINE) == 0
 
 
 def test_freeze_stops_and_thaw_goes_on(make: Any) -> None:
@@ -187,7 +188,7 @@ def test_frozen_processes_can_be_killed(make: Any) -> None:
     process = made.run("/bin/sleep", "100")
     made.cgroup.freeze()
     made.cgroup.kill()
-    assert process.wait(5) == -9
+    assert process.wait(DEADLINE) == -9
 
 
 def test_existing_empty_cgroup_is_used_and_left(make: Any) -> None:
@@ -230,7 +231,7 @@ def test_delete_after_a_crash_waits_for_our_dying_init(make: Any) -> None:
     crashed = open_cgroup(json.loads(json.dumps(made.saved)) | {"made": None})
     crashed.kill()
     crashed.remove()
-    assert process.wait(1) == 0
+    assert process.wait(DEADLINE) == 0
     assert not any(os.path.exists(path) for path in made.saved["paths"].values())
 
 
@@ -307,7 +308,7 @@ def test_memory_limit_kills_are_counted(make: Any) -> None:
     made = make({"memory": {"limit": limit, "swap": limit}}).carry_out()
     assert (made.cgroup.oom_kills(), made.cgroup.lacked_memory()) == (0, False)
     process = made.run("/bin/sh", "-c", "exec head -c 64m /dev/zero | tail")
-    process.wait(30)
+    process.wait(DEADLINE)
     assert made.cgroup.oom_kills() >= 1
     assert made.cgroup.lacked_memory()
 
@@ -326,7 +327,7 @@ def test_device_rules_are_enforced(make: Any, tmp_path: Path) -> None:
     ]
     made = make({"devices": rules}).carry_out()
     script = "cat /dev/null && mknod $1/n c 1 11 && ! (: > $1/n) 2> /dev/null"
-    assert made.run("/bin/sh", "-c", script, "sh", str(tmp_path)).wait(10) == 0
+    assert made.run("/bin/sh", "-c", script, "sh", str(tmp_path)).wait(DEADLINE) == 0
 
 
 @pytest.mark.needs("cgroup1")
@@ -350,7 +351,7 @@ def test_device_programs_are_replaced(make: Any) -> None:
         assert len(programs) == 1
         os.close(programs[0])
     process = made.run("/bin/sh", "-c", "! test -e /dev/kmsg || : > /dev/kmsg")
-    assert process.wait(10) == 0
+    assert process.wait(DEADLINE) == 0
 
 
 @pytest.mark.needs("cgroup2")

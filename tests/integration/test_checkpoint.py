@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.criu import directory_with, fake_criu, find_criu
-from tests.harness import Box, Bundle, Container, wait_child, wait_until
+from tests.harness import DEADLINE, Box, Bundle, Container, wait_child, wait_until
 from tests.terminals import ConsoleSocket, read_until
 
 COUNTER = "i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.02; done"
@@ -148,7 +148,7 @@ def test_restore_in_the_foreground(box: Box, fake: Path, images: Path) -> None:
     process = box.popen(*flags, "--pid-file", str(pid_file), name, **environment(fake_criu(fake)))
     wait_until(pid_file.exists, what="the pid file")
     os.kill(int(pid_file.read_text()), 15)
-    assert process.wait(20) == 128 + 15
+    assert process.wait(DEADLINE) == 128 + 15
     box.call("state", name).failed("container does not exist")
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests import rootfs
 from tests.documents import CHECKOUT, blocks, page, run_console, write_program
-from tests.harness import Runtime, find_runtime
+from tests.harness import DEADLINE, Runtime, find_runtime
 
 UID = 1000
 Change = Callable[[dict[str, Any]], object]
@@ -52,7 +52,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=DEADLINE,
         )
 
 
@@ -187,7 +187,7 @@ def test_python_example(desk: Desk) -> None:
     environment = {**desk.environment, "PYTHONPATH": str(CHECKOUT)}
     done = subprocess.run(
         [sys.executable, "-c", text + "assert status == 0, status\npyrunc.plan('bundle')\n"],
-        cwd=desk.directory, env=environment, capture_output=True, text=True, timeout=30,
+        cwd=desk.directory, env=environment, capture_output=True, text=True, timeout=DEADLINE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "container does not exist" in done.stdout

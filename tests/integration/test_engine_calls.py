@@ -338,7 +338,7 @@ def test_output_ends_with_the_runtime(box: Box, command: str) -> None:
         )  # type: ignore[call-overload]
         os.close(writer)
         reap()  # as shims do: an unreaped process of the pid namespace keeps its init from ending
-        ended = select.select([reader], [], [], 2)[0] and os.read(reader, 100) == b""
+        ended = select.select([reader], [], [], DEADLINE)[0] and os.read(reader, 100) == b""
         os.close(reader)
         assert done.returncode == 0, step
         assert ended, f"{step} left its output open"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests import cgroups
-from tests.harness import Box, Container, wait_until
+from tests.harness import DEADLINE, Box, Container, wait_until
 
 MEGA = 1 << 20
 V2 = cgroups.version() == 2
@@ -21,7 +21,7 @@ def follow(container: Container, *flags: str) -> subprocess.Popen[bytes]:
 
 
 def lines(process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=DEADLINE)
     return [json.loads(line) for line in out.splitlines()]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import cgroups
-from tests.harness import Box, Container, peer_differs, wait_child, wait_until
+from tests.harness import DEADLINE, Box, Container, peer_differs, wait_child, wait_until
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_signals_are_forwarded(box: Box, running: Container) -> None:
         )
     wait_until(lambda: "up" in path.read_text(), what="the program")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 8
+    assert process.wait(DEADLINE) == 8
 
 
 def test_standard_input(running: Container) -> None:
@@ -236,7 +236,7 @@ def test_ignore_paused(box: Box, running: Container) -> None:
     running.call("pause").ok()
     process = box.popen("exec", "--ignore-paused", running.id, "/bin/sh", "-c", "exit 3")
     running.call("resume").ok()
-    assert process.wait(20) == 3
+    assert process.wait(DEADLINE) == 3
 
 
 def test_in_a_user_namespace(box: Box) -> None:
@@ -290,4 +290,4 @@ def test_container_end_takes_the_exec_along(box: Box, running: Container) -> Non
 
 def test_many_at_once(box: Box, running: Container) -> None:
     started = [box.popen("exec", running.id, "/bin/sh", "-c", f"exit {number}") for number in range(8)]
-    assert [process.wait(30) for process in started] == list(range(8))
+    assert [process.wait(DEADLINE) for process in started] == list(range(8))

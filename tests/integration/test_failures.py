@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import cgroups
-from tests.harness import CGROUP_PARENT, Box, only_ours, peer_differs, wait_until
+from tests.harness import CGROUP_PARENT, DEADLINE, Box, only_ours, peer_differs, wait_until
 
 MEGA = 1 << 20
 
@@ -105,7 +105,7 @@ def test_root_that_cannot_be_made(box: Box) -> None:
         [*box.runtime.command, *flags, "create", "--bundle", bundle.directory, "x1"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=DEADLINE,
     )
     assert done.returncode == 1
     assert "not a directory" in done.stderr.lower()
@@ -281,7 +281,7 @@ def test_two_creates_of_one_id_at_once(box: Box) -> None:
         box.popen("create", "--bundle", str(bundle.directory), name, log=False, stderr=subprocess.DEVNULL)
         for bundle in bundles
     ]
-    codes = sorted(process.wait(30) for process in running)
+    codes = sorted(process.wait(DEADLINE) for process in running)
     assert codes == [0, 1, 1, 1]
     assert box.call("state", name).ok().json()["status"] == "created"
 
@@ -291,5 +291,5 @@ def test_delete_while_starting(box: Box) -> None:
         container = box.create(box.bundle("/bin/sleep", "100"))
         starting = box.popen("start", container.id, log=False, stderr=subprocess.DEVNULL)
         box.call("delete", "--force", container.id).ok()
-        assert starting.wait(20) in (0, 1)
+        assert starting.wait(DEADLINE) in (0, 1)
         assert cgroups.find(container.id) == []

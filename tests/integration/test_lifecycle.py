@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import CGROUP_PARENT, Box, descendants, only_ours, peer_differs, wait_until
+from tests.harness import CGROUP_PARENT, DEADLINE, Box, descendants, only_ours, peer_differs, wait_until
 
 STATE_KEYS = {"ociVersion", "id", "status", "bundle"}
 SLEEP = ("/bin/sleep", "100")
@@ -244,7 +244,7 @@ def test_c13_kill_works_on_created_and_paused(box: Box) -> None:
     paused.call("pause").ok()
     assert paused.status == "paused"
     paused.kill("9").ok()
-    assert paused.wait(5) == 137
+    assert paused.wait(DEADLINE) == 137
 
 
 def test_c14_delete_wants_stopped(box: Box) -> None:
@@ -340,7 +340,7 @@ def test_c18_socket_activation_passes_descriptors(box: Box) -> None:
             ["/bin/bash", "-c", shell, "sh", *box.runtime.command, *flags],
             pass_fds=ends,
             capture_output=True,
-            timeout=30,
+            timeout=DEADLINE,
         )
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)

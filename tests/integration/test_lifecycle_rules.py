@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.harness import Box, peer_differs, wait_until
+from tests.harness import DEADLINE, Box, peer_differs, wait_until
 
 KNOWN = {"creating", "created", "running", "paused", "stopped"}
 
@@ -42,7 +42,7 @@ def test_c04_a_half_made_container_is_creating(box: Box) -> None:
         box.call("delete", name).failed()
     finally:
         release.touch()
-        assert process.wait(20) == 0
+        assert process.wait(DEADLINE) == 0
     assert box.call("state", name).ok().json()["status"] == "created"
 
 

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.harness import Box, Bundle, only_ours
+from tests.harness import DEADLINE, Box, Bundle, only_ours
 
 ROW = int(os.environ.get("PYRUNC_TEST_MANY", "200"))
 SIDE_BY_SIDE = 8
@@ -30,7 +30,7 @@ def cycle(box: Box, bundle: Bundle, name: str) -> float:
         ("start", name),
         ("delete", "--force", name),
     ):
-        box.popen(*command, log=False, stdout=subprocess.DEVNULL).wait(30)
+        box.popen(*command, log=False, stdout=subprocess.DEVNULL).wait(DEADLINE)
     return time.monotonic() - before
 
 
@@ -46,7 +46,8 @@ def test_in_a_row(box: Box) -> None:
     left = [path for path in box.root.iterdir() if path.is_dir()] if box.root.exists() else []
     assert left == []
     quarter = len(times) // 4
-    assert statistics.median(times[-quarter:]) < 2 * statistics.median(times[:quarter]) + 0.01
+    if ROW >= 100:  # else chance decides
+        assert statistics.median(times[-quarter:]) < 2 * statistics.median(times[:quarter]) + 0.01
 
 
 def test_side_by_side(box: Box) -> None:
@@ -59,8 +60,8 @@ def test_side_by_side(box: Box) -> None:
             bundle.linux["cgroupsPath"] = f"/pyrunc-test-{os.getpid()}/{name}"
             bundle.write()
             for command in (("create", "--bundle", str(bundle.directory), name), ("start", name)):
-                failed += box.popen(*command, log=False, stdout=subprocess.DEVNULL).wait(60) != 0
-            failed += box.popen("delete", "--force", name, log=False).wait(60) != 0
+                failed += box.popen(*command, log=False, stdout=subprocess.DEVNULL).wait(DEADLINE) != 0
+            failed += box.popen("delete", "--force", name, log=False).wait(DEADLINE) != 0
         return failed
 
     names = [box.name() for _ in range(SIDE_BY_SIDE)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Box, only_ours, peer_differs, wait_until
+from tests.harness import DEADLINE, Box, only_ours, peer_differs, wait_until
 
 CAPABILITY = {
     "CAP_CHOWN": 0,
@@ -280,7 +280,7 @@ def test_run_forwards_signals(box: Box) -> None:
         process = box.popen("run", "--bundle", str(bundle.directory), name, stdout=out)
     wait_until(lambda: "up" in path.read_text(), what="the program")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 5
+    assert process.wait(DEADLINE) == 5
     assert path.read_text() == "up\ngot\n"
 
 
@@ -325,7 +325,7 @@ def test_preserved_descriptors(box: Box) -> None:
     ]
     shell = f'exec 3</dev/null 4<{box.directory}/given 5</dev/zero; exec "$@"'
     done = subprocess.run(
-        ["/bin/bash", "-c", shell, "sh", *command], capture_output=True, text=True, timeout=30
+        ["/bin/bash", "-c", shell, "sh", *command], capture_output=True, text=True, timeout=DEADLINE
     )
     assert done.returncode == 0, done.stderr
     first, *fds = done.stdout.split()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Box, Bundle
+from tests.harness import DEADLINE, Box, Bundle
 
 RECV, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV and _SEND
 ENOSYS = 38
@@ -51,7 +51,7 @@ class Agent(threading.Thread):
 
     def answer(self, listener: int) -> None:
         try:
-            select.select([listener], [], [], 20)
+            select.select([listener], [], [], DEADLINE)
             request = bytearray(80)
             fcntl.ioctl(listener, RECV, request)
             (number,) = struct.unpack_from("=Q", request)

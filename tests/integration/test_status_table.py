@@ -11,6 +11,7 @@ from tests.harness import (
     Container,
     peer_differs,
 )
+from tests.processes import DEADLINE
 
 SLEEP = ("/bin/sleep", "1000")
 NOT_EXIST = (1, "does not exist")
@@ -123,7 +124,7 @@ def test_kill_of_a_paused_container_ends_it(box: Box) -> None:
     assert container is not None
     container.kill("9").ok()
     peer_differs(box, crun="waits for resume")
-    assert container.wait(5) == 137
+    assert container.wait(DEADLINE) == 137
     assert container.call("resume").rc == 1
 
 

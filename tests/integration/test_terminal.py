@@ -144,7 +144,7 @@ def test_runtime_streams_are_not_kept(box: Box, console: ConsoleSocket) -> None:
     primary = console.receive()[0]
     assert process.wait(DEADLINE) == 0
     assert process.stdout is not None
-    assert select.select([process.stdout], [], [], 5)[0]
+    assert select.select([process.stdout], [], [], DEADLINE)[0]
     assert process.stdout.read() == b""
     process.stdout.close()
     os.close(primary)

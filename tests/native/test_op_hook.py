@@ -13,8 +13,10 @@ from pyrunc.execute.seccomp import compile_filter
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op
 from tests.native.init_process import InitError, InitProcess, error_of, looking_at
+from tests.processes import DEADLINE
 
 PATH = "PATH=/usr/bin:/bin"
+SHORT, LONG = int(DEADLINE * 10), int(DEADLINE * 1000)  # ms; a shell starts within the short time
 
 
 def shell(text: str, timeout: int = 0, state: str = "{}", env: tuple[str, ...] = (PATH,)) -> Op:
@@ -57,7 +59,7 @@ def test_a_hook_need_not_read(text: str) -> None:
     ("text", "detail"), [("exit 3", "exit status 3"), ("kill -TERM $$", "killed by signal 15"), ("exit 255", "exit status 255")]
 )
 def test_a_failing_hook(text: str, detail: str) -> None:
-    error = error_of([shell(text, timeout=5000)])
+    error = error_of([shell(text, timeout=LONG)])
     assert (error.op, error.errno, error.text) == ("run_hook", errno.ECANCELED, detail)
 
 
@@ -69,12 +71,12 @@ def test_a_hook_that_cannot_be_started(path: str, number: int) -> None:
 
 def test_timeout_kills_the_hook_and_its_children(tmp_path: Path) -> None:
     begun = time.monotonic()
-    text = f"sleep 60 & echo $! $$ > {tmp_path}/pids; while :; do sleep 60; done"
-    with InitProcess([shell(text, timeout=200), ops.signal("look")]) as init, pytest.raises(InitError) as caught:
+    text = f"sleep 1000 & echo $! $$ > {tmp_path}/pids; while :; do sleep 1000; done"
+    with InitProcess([shell(text, timeout=SHORT), ops.signal("look")]) as init, pytest.raises(InitError) as caught:
         init.until("look")
-    assert 0.2 <= time.monotonic() - begun < 5
+    assert SHORT / 1000 <= time.monotonic() - begun < DEADLINE
     assert (caught.value.op, caught.value.errno) == ("run_hook", errno.ETIMEDOUT)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + DEADLINE
     for pid in (tmp_path / "pids").read_text().split():
         while os.path.exists(f"/proc/{pid}") and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
             assert time.monotonic() < deadline
@@ -82,7 +84,7 @@ def test_timeout_kills_the_hook_and_its_children(tmp_path: Path) -> None:
 
 
 def test_a_hook_within_its_time(tmp_path: Path) -> None:
-    with carry_out(shell("sleep 0.05", timeout=5000)) as init:
+    with carry_out(shell("sleep 0.05", timeout=LONG)) as init:
         assert not Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text()
 
 
@@ -98,11 +100,11 @@ def test_a_hook_inherits_stdio_only(tmp_path: Path) -> None:
 def test_a_hook_dies_with_the_container(tmp_path: Path) -> None:
     """And the container with its runtime, while a hook without a timeout runs."""
     os.mkfifo(tmp_path / "fifo")
-    init = InitProcess([ops.set_parent_death_signal(9), shell(f"echo $$ > {tmp_path}/fifo; exec sleep 60")])
+    init = InitProcess([ops.set_parent_death_signal(9), shell(f"echo $$ > {tmp_path}/fifo; exec sleep 1000")])
     pid = int((tmp_path / "fifo").read_text())
     init.process.kill()
     init.__exit__()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + DEADLINE
     while os.path.exists(f"/proc/{pid}"):
         assert time.monotonic() < deadline
         time.sleep(0.01)

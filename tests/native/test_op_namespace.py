@@ -24,6 +24,7 @@ from tests.native.init_process import (
     error_of,
     looking_at,
 )
+from tests.processes import DEADLINE
 
 
 def after(*operations: Op) -> list[Op]:
@@ -88,7 +89,7 @@ def test_clone_init_is_our_child_and_announced_first() -> None:
     with InitProcess(plan) as init:
         first = init.receive()
         assert first is not None and first.kind == conversation.PID
-        assert init.process.wait(5) == 0
+        assert init.process.wait(DEADLINE) == 0
         init.until("look")
         assert init.status("PPid") == str(os.getpid())
         assert init.status("NSpid").split()[-1] == "1"

@@ -29,6 +29,7 @@ from tests.native.init_process import (
     looking_at,
     wait_gone,
 )
+from tests.processes import DEADLINE
 
 ALL = (1 << 41) - 1
 CHOWN, KILL, SETPCAP, UNKNOWN = 1 << 0, 1 << 5, 1 << 8, 1 << 62
@@ -243,4 +244,4 @@ def test_the_process_dies_with_its_runtime() -> None:
     """Not one of these operations outlives the other end of the socket."""
     init = looking_at(after(ops.set_user(1000, 1000)))
     init.socket.close()
-    assert init.process.wait(10) in (1, -signal.SIGKILL)
+    assert init.process.wait(DEADLINE) in (1, -signal.SIGKILL)

@@ -16,6 +16,7 @@ from pyrunc.plan.ops import Op, Slot
 from pyrunc.plan.plan import Plan
 from pyrunc.plan.wire import encode_plan
 from tests.native.init_process import CHECKOUT, PROGRAM, InitError, InitProcess, error_of
+from tests.processes import DEADLINE
 
 SAMPLE = [ops.set_umask(0), ops.run_hook("/x", ["a", ""], ["A=1"], 5, "{}"), ops.wait("end")]
 
@@ -126,7 +127,7 @@ def test_wrong_signal_is_an_error() -> None:
 def test_end_of_the_socket_ends_it_silently() -> None:
     with InitProcess([ops.wait("mapped")]) as init:
         init.socket.close()
-        assert init.process.wait(5) == 1
+        assert init.process.wait(DEADLINE) == 1
 
 
 def test_trace_names_every_operation() -> None:

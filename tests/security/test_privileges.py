@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Box, only_ours, peer_differs, wait_until
+from tests.harness import DEADLINE, Box, only_ours, peer_differs, wait_until
 
 
 def test_cve_2022_29162_2022_27650_2025_27612_exec_gives_nothing_inheritable(box: Box) -> None:
@@ -81,7 +81,7 @@ def test_cve_2014_8989_setgroups_is_denied_for_the_unprivileged(box: Box) -> Non
         [*drop, *command],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=DEADLINE,
         env={"PATH": os.environ["PATH"]},
         cwd="/",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import CHECKOUT, Box, peer_differs
+from tests.harness import CHECKOUT, DEADLINE, Box, peer_differs
 from tests.security.attack import ROUNDS
 
 SEALS = 0x1 | 0x2 | 0x4 | 0x8  # F_SEAL_SEAL, SHRINK, GROW, WRITE
@@ -37,7 +37,7 @@ def test_cve_2019_5736_own_program_as_entry_point(box: Box, program: str) -> Non
     (bundle.rootfs / "entry").chmod(0o755)
     if program == "direct":
         bundle.args("/proc/self/exe", "init")
-    result = box.run(bundle, timeout=20)
+    result = box.run(bundle, timeout=DEADLINE)
     assert result.rc != 0
     assert program_files(box) == before
 
