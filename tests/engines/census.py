@@ -79,11 +79,10 @@ def mounts(scratch: Path) -> set[str]:
 
 
 def records(scratch: Path) -> set[str]:
-    """The runtime's directories of containers, wherever an engine has them made."""
+    """The runtime's directories of containers, wherever an engine has them made; no caches, which are hidden."""
     roots = [*RECORDS, *map(str, scratch.glob("**/runtime-runc"))]
-    return {
-        path for root in roots for path in below(root) if CONTAINER_RECORD.fullmatch(os.path.basename(path))
-    }
+    found = {path for root in roots for path in below(root) if "/." not in path}
+    return {path for path in found if CONTAINER_RECORD.fullmatch(os.path.basename(path))}
 
 
 class Census:
