@@ -7,6 +7,7 @@ from typing import Any
 from tests.harness import CGROUP_PARENT
 
 from . import Case, both, drop, mount, put
+from .mounts import CGROUP_TREE
 
 
 def resources(**sections: Any):  # type: ignore[no-untyped-def]
@@ -16,6 +17,7 @@ def resources(**sections: Any):  # type: ignore[no-untyped-def]
 MEMORY = (("memory", "memory.limit_in_bytes"), ("memory", "memory.memsw.limit_in_bytes"))
 CPU = (("cpu", "cpu.shares"), ("cpu", "cpu.cfs_quota_us"), ("cpu", "cpu.cfs_period_us"))
 MEGA = 1 << 20
+ZERO_PIDS = "0 is a real limit, absent means none; runc 1.1 skips it, newer ones write it"
 UNCONVERTIBLE = {
     "v2:create": "config-linux.md#unified: if the conversion is not possible the runtime MUST generate an error; runc 1.1 ignores it"
 }
@@ -116,9 +118,7 @@ CASES = [
         resources(pids={"limit": 0}),
         files=(("pids", "pids.max"),),
         needs="pids",
-        difference={
-            "files/pids/pids.max": "0 is a real limit, absent means none; runc 1.1 skips it, newer ones write it"
-        },
+        difference={"v1:files/pids/pids.max": ZERO_PIDS, "v2:files/pids.max": ZERO_PIDS},
     ),
     Case(
         "blkio-throttle",
@@ -127,7 +127,7 @@ CASES = [
         needs="blkio",
     ),
     Case("hugepages-absent-controller", resources(hugepageLimits=[{"pageSize": "2MB", "limit": 2 * MEGA}])),
-    Case("network-absent-controller", resources(network={"classID": 1048577})),
+    Case("network-absent-controller", resources(network={"classID": 1048577}), difference=UNCONVERTIBLE),
     Case("unified-on-v1", resources(unified={"memory.high": "1000000"})),
     Case("rules-only", resources()),
     Case("resources-absent", drop("/linux/resources"), "node:c,10,229"),
@@ -144,5 +144,6 @@ CASES = [
         "cgroup-mount-writable",
         mount("/sys/fs/cgroup", "cgroup", "cgroup", "rw", "nosuid", "nodev", "noexec"),
         "openw:/sys/fs/cgroup/pids/cgroup.procs",
+        difference={"v2:report/mountinfo//sys/fs/cgroup": CGROUP_TREE},
     ),
 ]
