@@ -53,9 +53,8 @@ class InitProcess:
         plan.provided = [Slot(name) for name in provided or {}]
         self.warnings: list[Message] = []
         self.traced: list[int] = []
-        self._start(
-            encode_plan(plan, provided or {}, options.get("trace", False)), list((provided or {}).values())
-        )
+        descriptors = [*(provided or {}).values(), *options.get("leaked", ())]
+        self._start(encode_plan(plan, provided or {}, options.get("trace", False)), descriptors)
         if options.get("begin", True):
             self.signal("plan")
 

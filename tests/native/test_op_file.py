@@ -16,6 +16,7 @@ from tests.native.init_process import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWPID,
+    InitError,
     InitProcess,
     error_of,
     in_root,
@@ -154,6 +155,21 @@ def test_refused_writes(root: Path, name: str, number: int) -> None:
     error = error_of(plan)
     assert error.op == "write_proc"
     assert error.errno in (number, errno.EPERM if number == errno.EACCES else number)
+
+
+@pytest.mark.parametrize("fake", ["filesystem", "directory"])
+def test_where_no_procfs_can_be_had_the_containers_is_not_believed(root: Path, fake: str) -> None:
+    """The kernel gives a new one only to who sees a whole one; the container's /proc may be anybody's."""
+    if fake == "filesystem":
+        mounts = [ops.new_mount(M, "tmpfs", "tmpfs", [], 0), ops.move_mount(M, "/proc", 0, 0)]
+    else:  # a part of a procfs whose root is hidden
+        mounts = [ops.open_tree(M, "/proc/sys", 0), ops.move_mount(M, "/proc", 0, 0)]
+    plan = in_user_namespace(root, *mounts, ops.pivot_root(), ops.open_proc(P))
+    plan.remove(next(op for op in reversed(plan) if op.name == "pivot_root"))
+    with pytest.raises(InitError) as caught:
+        mapped(plan)
+    assert (caught.value.op, caught.value.errno) == ("open_proc", errno.EPERM)
+    assert "not the root of a procfs" in caught.value.text
 
 
 def test_missing_name_may_be_a_warning(root: Path) -> None:

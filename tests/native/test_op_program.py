@@ -111,10 +111,9 @@ def test_a_file_without_a_format_is_an_error(tmp_path: Path) -> None:
 def test_close_fds_keeps_what_is_preserved(tmp_path: Path) -> None:
     program = script(tmp_path / "tool", f"exec ls /proc/self/fd > {tmp_path}/out")
     leak = os.open("/", os.O_RDONLY)
-    os.set_inheritable(leak, True)
     find = ops.find_executable(str(program), "")
     operations = [find, ops.close_fds(0), ops.exec(["x"], ["PATH=/usr/bin:/bin"])]
-    with InitProcess(operations, {"leak": leak}) as init:
+    with InitProcess(operations, leaked=[leak]) as init:
         assert init.receive() is None
         init.process.wait(DEADLINE)
     os.close(leak)
