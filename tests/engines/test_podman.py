@@ -158,6 +158,23 @@ def test_create_init_start(podman: Client) -> None:
     podman.ok("rm", name)
 
 
+def test_removed_before_its_start(podman: Client) -> None:
+    """podman deletes with force what the runtime has only created."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    podman.ok("create", "--name", name, "--network=none", "bb", "sleep", "1000")
+    podman.ok("init", name)
+    pid = int(podman.ok("inspect", "-f", "{{.State.Pid}}", name))
+    podman.ok("rm", "--force", name)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_shared_namespaces(podman: Client) -> None:
+    with Live(podman) as first:
+        options = [f"--{kind}=container:{first.name}" for kind in ("network", "pid", "ipc")]
+        links = ["sh", "-c", "for kind in net pid ipc; do readlink /proc/self/ns/$kind; done"]
+        assert podman.ok("run", "--rm", *options, "bb", *links) == podman.ok("exec", first.name, *links)
+
+
 def test_healthcheck(podman: Client) -> None:
     with Live(podman, "--health-cmd", "test ! -e /ill", "--health-interval", "disable") as live:
         podman.ok("healthcheck", "run", live.name)

@@ -131,6 +131,21 @@ def test_service_manager_is_notified(podman: Client, user: pwd.struct_passwd) ->
             podman("rm", "--force", "--time", "0", name)
 
 
+def test_limits_without_a_cgroup(podman: Client) -> None:
+    """On cgroup v1 podman itself leaves the limits out, and does not pause."""
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        pytest.skip("needs cgroup v1")
+    name = f"t{uuid.uuid4().hex[:10]}"
+    done = podman("run", "-d", "--name", name, "--network=none", "-m", "64m", "bb", "sleep", "1000")
+    try:
+        assert done.returncode == 0 and "Resource limits are not supported" in done.stderr
+        paused = podman("pause", name)
+        assert paused.returncode != 0 and "cgroup" in paused.stderr
+        assert podman.ok("exec", name, "echo", "alive") == "alive"
+    finally:
+        podman("rm", "--force", "--time", "0", name)
+
+
 def test_pod(podman: Client) -> None:
     pod = f"p{uuid.uuid4().hex[:10]}"
     infra = ["--infra-image", "localhost/bb", "--infra-command", "/bin/sleep 1000", "--network=none"]
@@ -140,6 +155,7 @@ def test_pod(podman: Client) -> None:
         podman.ok("pod", "start", pod)
         assert len({podman.ok("exec", name, "readlink", "/proc/self/ns/ipc") for name in names}) == 1
         podman.ok("pod", "stop", "--time", "0", pod)
+        podman.ok("pod", "start", pod)
     finally:
         podman.ok("pod", "rm", "--force", "--time", "0", pod)
 
