@@ -10,7 +10,8 @@ import os
 from tests.harness import Bundle
 
 from . import Case, Lab, both, mount
-from .resources import MEGA, resources
+from .mounts import CGROUP_TREE
+from .resources import MEGA, UNCONVERTIBLE, resources
 
 KNOBS = {
     "memory.high": str(48 * MEGA),
@@ -59,22 +60,63 @@ CASES = [
     Case("unified-path", resources(unified={"../cgroup.procs": "1"}), needs="v2"),
     Case("io-throttle", both(resources(), throttled), needs="v2 io"),
     Case("io-weight", resources(blockIO={"weight": 500}), needs="v2 io"),
-    Case("hugepages", resources(hugepageLimits=[{"pageSize": "2MB", "limit": 4 * MEGA}]), needs="v2 hugetlb"),
     Case(
-        "hugepages-odd-size", resources(hugepageLimits=[{"pageSize": "3MB", "limit": 4}]), needs="v2 hugetlb"
+        "hugepages",
+        resources(hugepageLimits=[{"pageSize": "2MB", "limit": 4 * MEGA}]),
+        needs="v2 hugetlb",
+        difference={
+            "files/hugetlb.2MB.rsvd.max": "config-linux.md#huge-page-limits: allows to limit the HugeTLB reservations (if supported) or usage; runc 1.1 limits usage alone on v2"
+        },
     ),
-    Case("cpu-idle", resources(cpu={"idle": 1}), needs="v2 cpu"),
-    Case("cpu-burst", resources(cpu={"quota": 50000, "period": 100000, "burst": 20000}), needs="v2 cpu"),
-    Case("cpu-realtime", resources(cpu={"realtimeRuntime": 5000}), needs="v2 cpu"),
+    Case(
+        "hugepages-odd-size",
+        resources(hugepageLimits=[{"pageSize": "3MB", "limit": 4}]),
+        needs="v2 hugetlb",
+        difference={
+            "error": "both refuse; runc names a file of the cgroup that is missing, we the page sizes there are"
+        },
+    ),
+    Case(
+        "cpu-idle",
+        resources(cpu={"idle": 1}),
+        needs="v2 cpu",
+        difference={
+            "files/cpu.idle": "config-linux.md#cpu: `idle` 1 is SCHED_IDLE; runc 1.1 does not know it",
+            "files/cpu.weight": "the kernel shows 0 for the weight of what is idle",
+        },
+    ),
+    Case(
+        "cpu-burst",
+        resources(cpu={"quota": 50000, "period": 100000, "burst": 20000}),
+        needs="v2 cpu",
+        difference={
+            "files/cpu.max.burst": "config-linux.md#cpu: `burst` is the most accumulated time for a period; runc 1.1 does not know it"
+        },
+    ),
+    Case("cpu-realtime", resources(cpu={"realtimeRuntime": 5000}), needs="v2 cpu", difference=UNCONVERTIBLE),
     Case("memory-kernel", resources(memory={"limit": 64 * MEGA, "kernelTCP": 8 * MEGA}), needs="v2 memory"),
     Case(
         "memory-check-first",
         resources(memory={"limit": 64 * MEGA, "checkBeforeUpdate": True}),
         needs="v2 memory",
     ),
-    Case("network-priority", resources(network={"priorities": [{"name": "lo", "priority": 3}]}), needs="v2"),
+    Case(
+        "network-priority",
+        resources(network={"priorities": [{"name": "lo", "priority": 3}]}),
+        needs="v2",
+        difference=UNCONVERTIBLE,
+    ),
     Case("rdma-absent-device", resources(rdma={"mlx5_1": {"hcaHandles": 3}}), needs="v2 rdma"),
-    Case("mount-cgroup2", CGROUP2, "list:/sys/fs/cgroup", needs="v2"),
+    Case(
+        "mount-cgroup2",
+        CGROUP2,
+        "list:/sys/fs/cgroup",
+        needs="v2",
+        difference={
+            "report/mountinfo//sys/fs/cgroup": CGROUP_TREE,
+            "report/actions/list:/sys/fs/cgroup": CGROUP_TREE,
+        },
+    ),
     Case(
         "mount-cgroup2-in-namespace",
         both(in_namespace, CGROUP2),
