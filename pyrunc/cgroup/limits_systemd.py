@@ -21,7 +21,7 @@ ANNOTATION = "org.systemd.property."
 _NUMBERS = {
     "memory.max": "MemoryMax", "memory.high": "MemoryHigh", "memory.low": "MemoryLow",
     "memory.min": "MemoryMin", "memory.swap.max": "MemorySwapMax", "cpu.weight": "CPUWeight",
-    "pids.max": "TasksMax", "io.weight": "IOWeight",
+    "pids.max": "TasksMax",
     "memory.limit_in_bytes": "MemoryLimit", "cpu.shares": "CPUShares", "blkio.weight": "BlockIOWeight",
 }  # fmt: skip
 _SETS = {"cpuset.cpus": "AllowedCPUs", "cpuset.mems": "AllowedMemoryNodes"}
@@ -29,26 +29,33 @@ _RATES = {
     "rbps": "IOReadBandwidthMax", "wbps": "IOWriteBandwidthMax", "riops": "IOReadIOPSMax",
     "wiops": "IOWriteIOPSMax",
 }  # fmt: skip
-_MINIMA = {"TasksMax": 1, "CPUWeight": 1, "IOWeight": 1}
+_MINIMA = {"TasksMax": 1, "CPUWeight": 1, "MemoryMax": 1, "MemoryHigh": 1}
+_SUFFIXES = "kmgtpe"
 
 
 def unit_properties(limits: Iterable[Limit], version: int) -> list[str]:
-    """The properties that stand for the limits; the last value of a file holds."""
+    """The properties that stand for the limits; the last value of a file holds.
+
+    A value that the kernel would not take has no property: its write says what is wrong with it.
+    """
     values: dict[str, str] = {}
     devices: dict[str, dict[str, str]] = {}
     for limit in limits:
         file, value = limit.file, limit.value.strip()
-        if file in _NUMBERS and ":" not in value:
+        if file in _NUMBERS and (number := _number(value)) is not None:
             name = _NUMBERS[file]
-            values[name] = f"uint64 {_number(value, _MINIMA.get(name, 0))}"
+            values[name] = f"uint64 {max(number, _MINIMA.get(name, 0))}"
         elif file in _SETS and version == 2:
-            values[_SETS[file]] = bit_mask(value)
-        elif file == "cpu.idle" and value == "1":
-            values["CPUWeight"] = "uint64 0"
+            values[_SETS[file]] = bit_mask(value, limit.pointer)
+        elif file == "cpu.idle":
+            weight = values.get("CPUWeight", f"uint64 {INFINITY}")
+            values["CPUWeight"] = "uint64 0" if value == "1" else weight
         elif file in ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
             _put_quota(values, file, value)
-        elif file in ("io.weight", "io.max"):
-            _put_device(devices, file, value)
+        elif file in ("io.weight", "io.bfq.weight"):
+            _put_weight(values, devices, file, value)
+        elif file == "io.max":
+            _put_rates(devices, value)
     result = [f"{name}={value}" for name, value in values.items() if name[0] != "."]
     for name, entries in devices.items():
         pairs = ", ".join(f"('/dev/block/{device}', {value})" for device, value in entries.items())
@@ -61,9 +68,13 @@ def quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _number(text: str, least: int) -> int:
-    number = INFINITY if text in ("max", "-1") else int(text)
-    return max(number, least)
+def _number(text: str) -> int | None:
+    """A number as cgroup files take it, `max` and 64M too; None: it is none."""
+    if text in ("max", "-1"):
+        return INFINITY
+    power = _SUFFIXES.find(text[-1:].lower()) + 1 if text else 0
+    digits = text[:-1] if power else text
+    return int(digits) << 10 * power if digits.isascii() and digits.isdecimal() else None
 
 
 def _put_quota(values: dict[str, str], file: str, value: str) -> None:
@@ -71,34 +82,64 @@ def _put_quota(values: dict[str, str], file: str, value: str) -> None:
     quota, _, period = value.partition(" ") if file == "cpu.max" else ("", "", "")
     values[".quota"] = quota or (value if file == "cpu.cfs_quota_us" else values.get(".quota", "max"))
     values[".period"] = period or (value if file == "cpu.cfs_period_us" else values.get(".period", "100000"))
-    per_second = INFINITY
-    if values[".quota"] not in ("max", "-1"):
-        per_second = int(values[".quota"]) * 1000000 // int(values[".period"])
+    part, whole = _number(values[".quota"]), _number(values[".period"])
+    if part is None or not whole:
+        return
+    per_second = part
+    if part != INFINITY:
+        per_second = part * 1000000 // whole
         per_second += -per_second % 10000
     values["CPUQuotaPerSecUSec"] = f"uint64 {per_second}"
-    values["CPUQuotaPeriodUSec"] = f"uint64 {values['.period']}"
+    values["CPUQuotaPeriodUSec"] = f"uint64 {whole}"
 
 
-def _put_device(devices: dict[str, dict[str, str]], file: str, value: str) -> None:
-    """`MAJOR:MINOR WEIGHT` or `MAJOR:MINOR KEY=RATE ..`."""
-    device, _, rest = value.partition(" ")
-    if file == "io.weight":
-        devices.setdefault("IODeviceWeight", {})[device] = rest
+def _put_weight(values: dict[str, str], devices: dict[str, dict[str, str]], file: str, value: str) -> None:
+    """`WEIGHT`, `default WEIGHT` or `MAJOR:MINOR WEIGHT`."""
+    device, _, text = value.rpartition(" ")
+    weight = _number(text)
+    if weight is None:
         return
+    if file == "io.bfq.weight" and weight > 100:  # systemd squeezes 100..10000 into 100..1000 for BFQ
+        weight = 100 + (weight - 100) * 11
+    if device in ("", "default"):
+        values["IOWeight"] = f"uint64 {weight}"
+    elif _is_device(device):
+        devices.setdefault("IODeviceWeight", {})[device] = str(weight)
+
+
+def _put_rates(devices: dict[str, dict[str, str]], value: str) -> None:
+    """`MAJOR:MINOR KEY=RATE ..`."""
+    device, _, rest = value.partition(" ")
     for word in rest.split():
-        key, _, rate = word.partition("=")
-        devices.setdefault(_RATES[key], {})[device] = str(INFINITY if rate == "max" else int(rate))
+        key, _, text = word.partition("=")
+        rate = _number(text)
+        if key in _RATES and rate is not None and _is_device(device):
+            devices.setdefault(_RATES[key], {})[device] = str(rate)
 
 
-def bit_mask(text: str) -> str:
-    """A list of numbers like `0-2,5` as the array of bytes that has those bits set."""
+def _is_device(text: str) -> bool:
+    major, _, minor = text.partition(":")
+    return major.isdecimal() and minor.isdecimal()
+
+
+def bit_mask(text: str, pointer: str = "") -> str:
+    """A list of numbers as the array of bytes that has those bits set. SpecError: it is none.
+
+    As the kernel reads it: `0-2,5`, and `0-7:1/4` for the first one of each four.
+    """
     mask = 0
     for word in text.replace(",", " ").split():
-        first, dash, last = word.partition("-")
-        low, high = int(first), int(last if dash else first)
-        if high > 8191 or low > high:
-            raise SpecError(f"{text!r} is not a list of CPUs or memory nodes")
-        mask |= ((1 << (high - low + 1)) - 1) << low
+        numbers, _, pattern = word.partition(":")
+        first, dash, last = numbers.partition("-")
+        used, _, group = pattern.partition("/") if pattern else ("1", "", "1")
+        try:
+            low, high, some, all = int(first), int(last if dash else first), int(used), int(group)
+            if high > 8191 or low > high or not 0 < some <= all:
+                raise ValueError
+        except ValueError as error:
+            raise SpecError(f"{text!r} is not a list of CPUs or memory nodes", pointer=pointer) from error
+        for number in range(low, high + 1):
+            mask |= ((number - low) % all < some) << number
     data = mask.to_bytes((mask.bit_length() + 7) // 8, "little")
     return "@ay [" + ", ".join(f"0x{byte:02x}" for byte in data) + "]"
 

@@ -57,6 +57,15 @@ V2: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     ({"unified": {"memory.high": "5", "hugetlb.2MB.max": "0"}}, ["MemoryHigh=uint64 5"]),
+    ({"unified": {"memory.max": "64M", "memory.high": "0"}}, ["MemoryMax=uint64 67108864", "MemoryHigh=uint64 1"]),
+    ({"unified": {"memory.max": "lots", "cpu.max": "x y", "io.max": "x rbps=1", "cpu.weight": ""}}, []),
+    ({"unified": {"io.weight": "default 5\n8:0 7"}}, ["IOWeight=uint64 5", "IODeviceWeight=@a(st) [('/dev/block/8:0', 7)]"]),
+    ({"unified": {"io.max": "8:0 rbps=max wiops=5 new=1"}},
+     [f"IOReadBandwidthMax=@a(st) [('/dev/block/8:0', {INFINITY})]", "IOWriteIOPSMax=@a(st) [('/dev/block/8:0', 5)]"]),
+    ({"unified": {"cpu.max": "max"}}, [f"CPUQuotaPerSecUSec=uint64 {INFINITY}", "CPUQuotaPeriodUSec=uint64 100000"]),
+    ({"cpu": {"idle": 0}}, [f"CPUWeight=uint64 {INFINITY}"]),
+    ({"cpu": {"idle": 0, "shares": 1024}}, ["CPUWeight=uint64 100"]),
+    ({"cpu": {"cpus": "0-7:1/4"}}, ["AllowedCPUs=@ay [0x11]"]),
     ({"hugepageLimits": [{"pageSize": "2MB", "limit": 5}]}, []),
 ]
 
@@ -84,10 +93,23 @@ def test_v1() -> None:
     ]
 
 
+def test_bfq_weights_are_stretched() -> None:
+    resources = {"blockIO": {"weight": 1000, "weightDevice": [{"major": 8, "minor": 0, "weight": 50}]}}
+    assert unit_properties(limits_v2(resources, "/r", bfq=True), 2) == [
+        "IOWeight=uint64 10000",
+        "IODeviceWeight=@a(st) [('/dev/block/8:0', 50)]",
+    ]
+
+
 def test_bit_mask_of_many() -> None:
     assert parse(bit_mask("64")) == ("ay", [0] * 8 + [1])
-    with pytest.raises(SpecError):
-        bit_mask("5-1")
+
+
+@pytest.mark.parametrize("text", ["5-1", "x", "9999", "0-3:2/1", "0-3:0/2", "0-3:1"])
+def test_what_is_no_list(text: str) -> None:
+    with pytest.raises(SpecError, match="not a list") as caught:
+        unit_properties(limits_v2({"unified": {"cpuset.cpus": text}}, "/r"), 2)
+    assert caught.value.pointer == "/r/unified/cpuset.cpus"
 
 
 def test_devices() -> None:
