@@ -68,6 +68,8 @@ def complete(change: dict[str, Any], saved: Mapping[str, Any], cgroup: Cgroup) -
     unified = cgroup.saved.get("version") == 2
     if cpu and (cpu.get("quota") or cpu.get("period") or cpu.get("burst")):
         quota, period = read_bandwidth(cgroup)
+        if quota < 0:  # systemd keeps no period for it
+            period = (saved.get("cpu") or {}).get("period") or period
         cpu.update(quota=cpu.get("quota") or quota, period=cpu.get("period") or period)
     if cpu and cpu.get("idle") == 0 and not cpu.get("shares"):  # the kernel forgot the weight meanwhile
         cpu["shares"] = (saved.get("cpu") or {}).get("shares") or 0
@@ -138,8 +140,30 @@ def check_controllers(limits: list[Limit], cgroup: Cgroup) -> None:
             raise HostError(f"cannot set {limit.file}: {text}", pointer=limit.pointer)
 
 
-def apply(limits: list[Limit], cgroup: Cgroup) -> None:
+def change_all(limits: list[Limit], cgroup: Cgroup) -> None:
+    """Write all limits, and to systemd, if it has the cgroup; if one of them is refused, undo the others.
+
+    systemd writes its rounded values as it takes them, and its own again some day.
+    """
+    if cgroup.saved["driver"] != "systemd":
+        apply(limits, cgroup)
+        return
+    from pyrunc.cgroup.limits_systemd import unit_properties
+
+    properties = unit_properties(limits, cgroup.saved["version"])
+    before = apply(limits, cgroup)
+    try:
+        cgroup.set_properties(properties)
+    except (OSError, HostError):
+        _restore(cgroup, before)
+        raise
+    apply(limits, cgroup)
+
+
+def apply(limits: list[Limit], cgroup: Cgroup) -> list[Limit]:
     """Write all limits in an order that the kernel takes; if one is refused, undo the others.
+
+    Returns what was there before, as far as it can be written back.
 
     Some values limit each other (memory and memory plus swap, quota and period,
     realtime ones): which comes first depends on the direction, so what is
@@ -166,6 +190,7 @@ def apply(limits: list[Limit], cgroup: Cgroup) -> None:
             _restore(cgroup, before)
             raise _refused(*later[0]) from later[0][1]
         limits = [limit for limit, _ in later]
+    return before
 
 
 def _refused(limit: Limit, error: OSError) -> HostError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from pyrunc.cgroup.change import (
-    apply,
     burst_off,
+    change_all,
     check_controllers,
     check_memory,
     complete,
@@ -103,11 +103,7 @@ def _change(entry: Entry, record: Record, change: dict[str, Any]) -> None:
     limits = burst_off(whole, cgroup) + resource_limits(whole, facts)
     check_controllers(limits, cgroup)
     check_memory(whole, bool((after.get("memory") or {}).get("checkBeforeUpdate")), cgroup)
-    apply(limits, cgroup)
-    if record.cgroup["driver"] == "systemd":  # which would write its own values again some day
-        from pyrunc.cgroup.limits_systemd import unit_properties
-
-        cgroup.set_properties(unit_properties(limits, facts.cgroup_version))
+    change_all(limits, cgroup)
     record.resources = merge(record.resources, change)
     entry.write(record)
 

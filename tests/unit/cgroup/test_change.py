@@ -10,6 +10,7 @@ import pytest
 from pyrunc.cgroup.change import (
     apply,
     burst_off,
+    change_all,
     check_controllers,
     check_memory,
     complete,
@@ -110,6 +111,35 @@ def test_what_is_refused_is_undone() -> None:
     assert kernel.files == {"pids.max": "max", "cpu.shares": "1024", "memory.limit_in_bytes": "64"}
 
 
+class Scope(Kernel):
+    """A systemd that rounds a quota, and refuses when it is told to."""
+
+    def __init__(self, refusal: str = "") -> None:
+        super().__init__(2, {"cpu.max": "max 100000"})
+        self.saved["driver"] = "systemd"
+        self.refusal = refusal
+
+    def set_properties(self, properties: list[str]) -> None:
+        if self.refusal:
+            raise HostError(self.refusal)
+        self.written += properties
+        self.files["cpu.max"] = "20000 100000"
+
+
+def test_systemd_hears_of_it_and_the_exact_values_hold() -> None:
+    scope = Scope()
+    change_all(limits_v2({"cpu": {"quota": 12345, "period": 100000}}, R), scope)
+    assert scope.files == {"cpu.max": "12345 100000"}
+    assert "CPUQuotaPerSecUSec=uint64 130000" in scope.written
+
+
+def test_what_systemd_refuses_is_undone() -> None:
+    scope = Scope("systemd cannot change it")
+    with pytest.raises(HostError, match="systemd cannot change it"):
+        change_all(limits_v2({"cpu": {"quota": 12345, "period": 100000}}, R), scope)
+    assert scope.files == {"cpu.max": "max 100000"}
+
+
 def test_what_stays_invalid_is_an_error() -> None:
     kernel = v1(memory__limit_in_bytes="64", memory__memsw__limit_in_bytes="128", pids__max="7")
     with pytest.raises(HostError, match="memory.limit_in_bytes to 256: invalid argument"):
@@ -133,6 +163,11 @@ def test_no_quota_stays_none() -> None:
     kernel = v1(cpu__cfs_quota_us="-1", cpu__cfs_period_us="100000")
     whole = complete({"cpu": {"period": 50000}}, {}, kernel)
     assert [limit.value for limit in limits_v1(whole, R)] == ["50000", "-1"]
+
+
+def test_the_period_asked_for_outlives_a_time_without_quota() -> None:
+    whole = complete({"cpu": {"quota": 5000}}, {"cpu": {"period": 50000}}, Kernel(2, {"cpu.max": "max 100000"}))
+    assert [limit.value for limit in limits_v2(whole, R)] == ["5000 50000"]
 
 
 def test_swap_alone_goes_with_the_limit_in_force() -> None:
