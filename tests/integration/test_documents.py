@@ -161,13 +161,26 @@ def test_what_is_tolerated(desk: Desk, what: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(Path("/sys/kernel/security/apparmor").exists(), reason="AppArmor is enabled here")
-def test_an_absent_security_module_is_a_warning(desk: Desk) -> None:
-    desk.write(lambda config: config["process"].update(apparmorProfile="some-profile"))
+LABELS: dict[str, tuple[str, Change]] = {
+    "/process/apparmorProfile": (
+        "/sys/kernel/security/apparmor",
+        lambda config: config["process"].update(apparmorProfile="some-profile"),
+    ),
+    "/process/selinuxLabel": (
+        "/sys/fs/selinux",
+        lambda config: config["process"].update(selinuxLabel="system_u:system_r:container_t:s0:c1,c2"),
+    ),
+    "/linux/mountLabel": ("/sys/fs/selinux", linux(mountLabel="system_u:object_r:container_file_t:s0:c1,c2")),
+}
+
+
+@pytest.mark.parametrize("pointer", [pointer for pointer, (module, _) in LABELS.items() if not Path(module).exists()])
+def test_an_absent_security_module_is_a_warning(desk: Desk, pointer: str) -> None:
+    desk.write(LABELS[pointer][1])
     done = desk.call("run", "-b", "bundle", "box")
     assert done.returncode == 0
-    assert "level=warning" in done.stderr
-    assert "/process/apparmorProfile" in done.stderr
+    assert done.stderr.count("level=warning") == 1
+    assert pointer in done.stderr
 
 
 def test_what_runtime_hooks_read(desk: Desk) -> None:

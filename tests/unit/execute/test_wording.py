@@ -51,6 +51,14 @@ CASES = {
         INIT + "make directory /etc/passwd/x: not a directory",
     ),
     "capabilities": (ops.set_capabilities(1, 1, 0), errno.EPERM, "", INIT + "unable to apply caps: operation not permitted"),
+    "SELinux label": (
+        ops.set_label(Slot("proc"), "exec", "u:r:t:s0").at("/process/selinuxLabel"), errno.EINVAL, "",
+        INIT + "unable to apply label u:r:t:s0: invalid argument",
+    ),
+    "AppArmor profile": (
+        ops.set_label(Slot("proc"), "apparmor/exec", "exec some").at("/process/apparmorProfile"), errno.ENOENT, "",
+        INIT + "unable to apply apparmor profile exec some: it is not loaded",
+    ),
     "exec format": (ops.exec(["/x"], []), errno.ENOEXEC, "", START + 'exec: "/x": exec format error'),
 }  # fmt: skip
 

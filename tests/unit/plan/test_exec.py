@@ -22,6 +22,18 @@ def make(process: dict[str, Any] | None = None, version: int = 2, euid: int = 0,
     return plan
 
 
+def test_an_selinux_label() -> None:
+    record, options = Record("example", "/bundle"), ExecOptions({"namespaces": namespaces("pid")})
+    process: Any = PROCESS | {"selinuxLabel": "u:r:t:s0"}
+    plan = plan_exec(process, record, facts(selinux=True), options)
+    names = [op.name for op in plan.init]
+    assert calls(plan.init, "set_label")[-1] == ("set_label", "proc", "exec", "u:r:t:s0")
+    assert names.index("setns") < names.index("open_proc") < names.index("set_label") < names.index("exec")
+    without = plan_exec(process, record, facts(), options)
+    assert not calls(without.init, "set_label")
+    assert [text for text in without.warnings if text.startswith("/process/selinuxLabel: SELinux is not enabled")]
+
+
 def test_all_namespaces_at_once() -> None:
     plan = make(namespaces=namespaces("pid", {"type": "network", "path": "/gone"}))
     assert plan.provided == ["pidfd"]

@@ -242,7 +242,10 @@ def test_group_of_terminals_is_left_out_where_it_is_not_mapped() -> None:
 def test_mount_label() -> None:
     label = {"mountLabel": "system_u:object_r:x_t:s0:c1,c2"}
     assert plan_mount({"type": "tmpfs"}, label, selinux=True)[0][4] == ["context=system_u:object_r:x_t:s0:c1,c2"]
-    assert plan_mount({"type": "sysfs"}, label, selinux=True)[0][4] == []
+    for kind in ("sysfs", "mqueue"):
+        assert plan_mount({"type": kind}, label, selinux=True)[0][4] == []
+    bind = plan_mount({"type": "none", "source": "/etc", "options": ["bind"]}, label, selinux=True)
+    assert not [call for call in bind if "context" in str(call)]
     plan = make(config(mounts=[{"destination": "/x", "type": "tmpfs"}] * 2, linux=label))
     assert len([text for text in plan.warnings if text.startswith("/linux/mountLabel")]) == 1
     assert calls(plan.init, "new_mount")[0][4] == []

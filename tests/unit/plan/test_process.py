@@ -147,7 +147,7 @@ def test_selinux() -> None:
     labels = [call for call in done if call[0] == "set_label"]
     assert labels == [("set_label", "proc", "keycreate", "a:b:c:s0"), ("set_label", "proc", "exec", "a:b:c:s0")]
     names = [call[0] for call in done]
-    assert names.index("set_label") < names.index("new_session_keyring")
+    assert names.index("open_proc") < names.index("set_label") < names.index("new_session_keyring")
     plan = make(config({"selinuxLabel": "a:b:c:s0"}))
     assert [text for text in plan.warnings if text.startswith("/process/selinuxLabel")]
     assert not calls(plan.init, "set_label")
