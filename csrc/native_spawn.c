@@ -136,15 +136,15 @@ static long clone_child(struct clone_args *args, struct child *child)
 
     __asm__ volatile("svc #0\n\t"
              "cbnz x0, 1f\n\t"
-             "mov x29, #0\n\t"
-             "mov x30, #0\n\t"
              "mov x0, %[child]\n\t"
-             "blr %[entry]\n\t"
+             "mov x9, %[entry]\n\t" /* before x29, which may be where it is */
+             "mov x29, #0\n\t"
+             "blr x9\n\t"
              "brk #1\n"
              "1:"
              : "+r"(x0)
              : "r"(number), "r"(x1), [child] "r"(child), [entry] "r"(child_main)
-             : "memory", "cc");
+             : "x9", "memory", "cc");
     return x0;
 }
 #else

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define IMAGE_MAGIC 0x3170616e73727970ULL /* "pyrsnap1" */
+#define IMAGE_MAGIC (0x7372797000000000ULL | IMAGE_LAYOUT) /* the checksum of this file (Makefile), "pyrs" */
 #define IMAGE_PAGE 4096ULL
 #define IMAGE_ANONYMOUS (~0ULL)
 #define IMAGE_VDSO_PIECES 4

@@ -39,6 +39,8 @@ def build(directory: str) -> str:
     """Make and install the image of this pyrunc; returns its path.  On a PyruncError nothing has changed."""
     script = _check()
     make_directory(directory)
+    if reason := place.forbids_execution(directory):
+        raise HostError(reason, path=directory)
     image = place.image_path(script, directory)
     new = f"{image}.{os.getpid()}"
     scratch = tempfile.mkdtemp(prefix="pyrunc-snapshot-")

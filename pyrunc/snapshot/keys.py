@@ -88,7 +88,7 @@ def file_keys(paths: list[str], before_ns: int) -> tuple[bytes, int]:
     for path in unique:
         status = os.stat(path)
         if status.st_mtime_ns >= before_ns:
-            raise ChangedError(path)
+            raise ChangedError(f"{path} changed while the image was made")
         name = os.fsencode(path) + b"\0"
         name += bytes(-len(name) % 8)
         size = _ANY_SIZE if os.path.isdir(path) else status.st_size

@@ -34,3 +34,12 @@ def unsupported() -> str:
         if not os.path.exists(part):
             return f"the startup snapshot was not compiled: {part} is missing"
     return ""
+
+
+def forbids_execution(directory: str) -> str:
+    """Why code in an image there cannot be mapped; "" where it can.  No directory: no reason."""
+    try:
+        flags = os.statvfs(directory).f_flag
+    except OSError:
+        return ""
+    return f"the file system of {directory} is mounted noexec" if flags & os.ST_NOEXEC else ""

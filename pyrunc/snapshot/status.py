@@ -19,7 +19,7 @@ def why_not(image: str) -> str:
         [place.TOOL, "check", image], env=_first_environment(), stdout=subprocess.PIPE, check=False
     )
     if result.returncode == 0:
-        return ""
+        return place.forbids_execution(os.path.dirname(image))
     return result.stdout.decode(errors="replace").strip() or f"the check ended with {result.returncode}"
 
 

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.snapshot.world import CLEAN, IN_USE, NOT_IN_USE, World, run
-
-RELEASE, VERSION, VDSO_HASH, HWCAP, HWCAP2, XCR0, CPUID = 40, 112, 184, 192, 200, 208, 216
-
-
-def assert_normal(
-    world: World, reason: str, *before: str, env: dict[str, str] | None = None, launcher: str = ""
-) -> None:
-    """Not in use for that reason, and yet the same answer as ever."""
-    line = world.status_line(*before, env=env, launcher=launcher)
-    assert line.startswith(NOT_IN_USE), line
-    assert reason in line
-    outcome = run([*before, launcher or str(world.launcher), "--version"], env=env)
-    assert outcome == world.normal("--version")
+from tests.snapshot import header
+from tests.snapshot.header import files, patch
+from tests.snapshot.world import CLEAN, IN_USE, World, assert_normal, run
 
 
 @pytest.mark.parametrize(
@@ -130,8 +117,8 @@ def test_header_of_zeros(world: World) -> None:
 @pytest.mark.parametrize(
     ("offset", "reason"),
     [
-        (RELEASE, "the kernel's release"), (VERSION + 3, "the kernel's version"), (VDSO_HASH, "vdso"),
-        (HWCAP, "hwcap"), (HWCAP2, "hwcap"), (XCR0, "xcr0"), (CPUID, "cpuid"), (CPUID + 28, "cpuid"),
+        (header.RELEASE, "the kernel's release"), (header.VERSION + 3, "the kernel's version"), (header.VDSO_HASH, "vdso"),
+        (header.HWCAP, "hwcap"), (header.HWCAP2, "hwcap"), (header.XCR0, "xcr0"), (header.CPUID, "cpuid"), (header.CPUID + 28, "cpuid"),
     ],
 )  # fmt: skip
 def test_another_machine(world: World, offset: int, reason: str) -> None:
@@ -254,42 +241,3 @@ def test_no_room_for_the_image(world: World, limit: str) -> None:
     restored = run([*wrapper, str(world.launcher), "--version"])
     assert normal[0] == restored[0]
     assert not Path(str(world.image) + ".crashed").exists()
-
-
-# --- the image's header (csrc/snapshot/image.h) ---------------------------------------
-
-
-def patch(
-    image: Path, offset: int, change: Callable[[bytes], bytes], length: int, rehash: bool = True
-) -> None:
-    """Change bytes in place; with a right hash afterwards, unless the hash is what is tested."""
-    from pyrunc.snapshot.keys import image_hash
-
-    with open(image, "r+b") as file:
-        file.seek(offset)
-        old = file.read(length)
-        file.seek(offset)
-        file.write(change(old))
-        if not rehash:
-            return
-        file.seek(24)
-        (size,) = struct.unpack("<Q", file.read(8))
-        file.seek(16)
-        value = image_hash(file.read(size - 16))
-        file.seek(8)
-        file.write(struct.pack("<Q", value))
-
-
-def files(image: bytes) -> list[tuple[str, int]]:
-    """The files of the header's table, each with its entry's offset."""
-    from pyrunc.snapshot.keys import FIXED_SIZE
-
-    segments, canaries, count = struct.unpack_from("<QQQ", image, 480)
-    offset = FIXED_SIZE + 32 * segments + 8 * canaries
-    found = []
-    for _ in range(count):
-        (length,) = struct.unpack_from("<Q", image, offset + 32)
-        name = image[offset + 40 : offset + 40 + length].rstrip(b"\0").decode()
-        found.append((name, offset))
-        offset += 40 + length
-    return found

@@ -113,6 +113,17 @@ def run(
     return result.returncode, result.stdout, result.stderr
 
 
+def assert_normal(
+    world: World, reason: str, *before: str, env: dict[str, str] | None = None, launcher: str = ""
+) -> None:
+    """Not in use for that reason, and yet the same answer as ever."""
+    line = world.status_line(*before, env=env, launcher=launcher)
+    assert line.startswith(NOT_IN_USE), line
+    assert reason in line
+    outcome = run([*before, launcher or str(world.launcher), "--version"], env=env)
+    assert outcome == world.normal("--version")
+
+
 def compare(world: World, do: Callable[[str], object]) -> None:
     """`do` gets the program that starts normally, then the one that is restored; the same must come out."""
     normal = do(str(world.script))
