@@ -62,7 +62,7 @@ class Foreground:
             self._relay.start()
 
     def wait(self) -> int:
-        """Relay until the program has ended; its exit status."""
+        """Relay until the program has ended, and close its pidfd; its exit status."""
         while self._status is None:
             poll = select.poll()
             poll.register(self._wake, select.POLLIN)
@@ -82,6 +82,7 @@ class Foreground:
                 self._reap()
         if self._relay:
             self._relay.drain()
+        os.close(self._pidfd)
         return exit_status(self._status)
 
     def close(self) -> None:

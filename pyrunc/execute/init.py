@@ -167,6 +167,12 @@ class Init:
         if self.first_pid != self.pid:
             reap(self.first_pid)
 
+    def let_go(self) -> None:
+        """The process goes on without us."""
+        self.reap_first()
+        self.socket.close()
+        os.close(self.pidfd)
+
     def kill(self) -> None:
         """End it for good, whichever stage it is in."""
         send_signal(self.pidfd, SIGKILL)

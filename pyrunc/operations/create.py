@@ -36,7 +36,7 @@ def create(
         pid_file=pid_file, no_pivot=no_pivot, no_new_keyring=no_new_keyring, preserve_fds=preserve_fds,
     )  # fmt: skip
     creation = create_container(context, options)
-    creation.started().reap_first()
+    creation.started().let_go()
     creation.entry.close()
 
 

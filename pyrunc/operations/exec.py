@@ -93,7 +93,7 @@ def _run(context: Context, config: Config, record: Record, options: ExecOptions)
     joining = Joining(plan, config, record, options, context.log)
     if options.detach:
         _start(joining)
-        joining.started().reap_first()
+        joining.started().let_go()
         return 0
     from pyrunc.execute.foreground import Foreground
 

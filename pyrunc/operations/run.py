@@ -39,7 +39,7 @@ def run(
     )  # fmt: skip
     if detach:
         creation = create_container(context, options)
-        creation.started().reap_first()
+        creation.started().let_go()
         notify = _start(context, creation)
         if notify:
             wait_ready(creation.entry, creation.record, notify)

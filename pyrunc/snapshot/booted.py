@@ -50,6 +50,7 @@ def _make(script: str, image: str, scratch: str, started_ns: int) -> None:
     sys.dont_write_bytecode = False
     sys.path_importer_cache.clear()
     gc.collect()
+    _check_descriptors(fd)
     gc.set_threshold(GARBAGE_THRESHOLD)
     gc.freeze()
     life = _dump.dump(fd, table, count)
@@ -99,3 +100,13 @@ def _check_state() -> None:
         sys.modules["random"].seed(0)  # `fixup` gives every process a seed of its own
     if len(os.listdir("/proc/self/task")) != 1:
         raise RuntimeError("there is more than one thread")
+
+
+def _check_descriptors(image: int) -> None:
+    """Whoever closed a descriptor that only the image's process had would close another's."""
+    kept = [
+        fd for fd in os.listdir("/proc/self/fd")
+        if int(fd) > 2 and int(fd) != image and os.path.exists(f"/proc/self/fd/{fd}")  # not the listing's own
+    ]  # fmt: skip
+    if kept:
+        raise RuntimeError(f"descriptors are open that no restored process will have: {', '.join(kept)}")

@@ -43,7 +43,8 @@ def refused(world: World) -> Iterator[Refused]:
     [
         ("sys.modules.setdefault('ssl', sys)", "modules that hold secrets or threads are loaded: ssl"),
         ("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", "more than one thread"),
-        ("import mmap, os; sys.kept = mmap.mmap(os.open(__file__, os.O_RDWR), 0)", "resource busy"),
+        ("import ctypes, os; fd = os.open(__file__, os.O_RDWR); ctypes.CDLL(None).mmap(None, 4096, 3, 1, fd, 0); os.close(fd)", "resource busy"),
+        ("import posix; posix.open('/etc/passwd', 0)", "descriptors are open that no restored process will have: "),
         ("import mmap; sys.kept = mmap.mmap(-1, 4096)", "/dev/zero (deleted)"),
         ("sys.stderr.write('only normally\\n')", "the image failed its test: '--version' gave"),
         ("import os; os.utime(__file__)", "changed while the image was made"),
