@@ -69,8 +69,15 @@ def remove(directory: str) -> None:
 
 
 def make_directory(path: str) -> None:
-    """A directory that is root's alone; one that is not is refused."""
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    """A directory that is root's alone, where nobody else can put another; what is not so is refused."""
+    above = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    os.makedirs(above, 0o755, exist_ok=True)
+    while above != "/":
+        status = os.stat(above)
+        shared = status.st_mode & 0o022 and not status.st_mode & 0o1000  # sticky as /tmp, it is not
+        if status.st_uid != 0 or shared:
+            raise HostError(f"{path} can be replaced by others, who may change {above}", path=above)
+        above = os.path.dirname(above)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:

@@ -106,6 +106,19 @@ def test_directory_of_others(tmp_path: Path, mode: int) -> None:
         build.make_directory(str(tmp_path / "images"))
 
 
+@pytest.mark.parametrize(("mode", "owner"), [(0o777, 0), (0o720, 0), (0o702, 0), (0o755, 65534)])
+def test_directory_that_others_can_replace(tmp_path: Path, mode: int, owner: int) -> None:
+    (tmp_path / "above/between").mkdir(parents=True)
+    (tmp_path / "above").chmod(mode)
+    os.chown(tmp_path / "above", owner, 0)
+    with pytest.raises(HostError, match=f"who may change {tmp_path}/above"):
+        build.make_directory(str(tmp_path / "above/between/images"))
+    assert not (tmp_path / "above/between/images").exists()
+    os.chown(tmp_path / "above", 0, 0)
+    (tmp_path / "above").chmod(0o1777)  # as /tmp is
+    build.make_directory(str(tmp_path / "above/between/images"))
+
+
 def test_directory_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to("real")
