@@ -99,7 +99,7 @@ def test_custom_root(containerd: Containerd, scratch: Path) -> None:
             "--rootfs",
             str(scratch / "rootfs"),
             name(),
-            "pwd",
+            "/bin/pwd",
         )
     )
     assert (done.stdout, done.returncode) == ("/\n", 0), done.stderr
