@@ -88,13 +88,20 @@ class SplitCgroup(CgroupFiles):
             return 0
 
     def lacked_memory(self) -> bool:
-        """The counters of how often a limit was hit: of memory, and of memory with swap."""
-        for name in ("memory.failcnt", "memory.memsw.failcnt"):
+        """Whether a limit was hit, of memory or of memory with swap.
+
+        By the counter, or by the highest use: not every kernel counts.
+        """
+        for prefix in ("memory.", "memory.memsw."):
             try:
-                if int(self.read("memory", name)) > 0:
-                    return True
+                failures, highest, limit = (
+                    int(self.read("memory", prefix + name))
+                    for name in ("failcnt", "max_usage_in_bytes", "limit_in_bytes")
+                )
             except FileNotFoundError:
-                pass
+                continue
+            if failures > 0 or highest >= limit:
+                return True
         return False
 
 
