@@ -149,11 +149,11 @@ def rdma_limits(resources: Resources, pointer: str) -> list[Limit]:
     return limits
 
 
-def warn_unused(resources: Resources) -> list[str]:
-    """Warnings for properties that the spec recommends against and that do nothing."""
+def warn_unused(resources: Resources, version: int) -> list[str]:
+    """Warnings for properties that the spec recommends against and that do nothing on this version of cgroups."""
     memory = resources.get("memory") or {}
     return [
         f"linux.resources.memory.{name} is ignored: kernel memory cannot be limited by itself any more"
-        for name in ("kernel", "kernelTCP")
+        for name in (("kernel",) if version == 1 else ("kernel", "kernelTCP"))
         if memory.get(name) not in (None, 0, -1)
     ]

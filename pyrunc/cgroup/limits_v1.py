@@ -74,6 +74,9 @@ def _memory(resources: Mapping[str, Any], pointer: str, swap_first: bool) -> lis
                 "memory", "memory.soft_limit_in_bytes", max(reservation, -1), f"{pointer}/memory/reservation"
             )
         )
+    if buffers := memory.get("kernelTCP"):
+        at = f"{pointer}/memory/kernelTCP"
+        limits.append(Limit("memory", "memory.kmem.tcp.limit_in_bytes", max(buffers, -1), at))
     swappiness = memory.get("swappiness")
     if swappiness is not None:
         if not 0 <= swappiness <= 100:

@@ -56,7 +56,7 @@ def update(
     record = entry.read()
     allowed("update", status_of(entry, record))
     asked = read_resources(resources) if resources else from_flags(flags)
-    for warning in warn_unused(asked):
+    for warning in warn_unused(asked, record.cgroup.get("version", 2)):
         context.log.warning(warning)
     if schemata := [line for line in (l3_cache_schema, mem_bw_schema) if line]:
         change_schemata(entry, record, schemata)

@@ -48,7 +48,7 @@ def plan_cgroups(
     systemd = systemd and not disabled
     warnings = [] if warnings is None else warnings
     resources = (config.get("linux") or {}).get("resources") or {}
-    warnings += warn_unused(resources)
+    warnings += warn_unused(resources, facts.cgroup_version)
     unit = unit_place(config, facts, id) if systemd else None
     if unit:
         paths = {name: mount + unit.below for name, mount in facts.cgroup_mounts.items()}

@@ -44,7 +44,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str] | None, list[str] | None]] = {
     "no oom killer": ({"memory": {"disableOOMKiller": True}}, ["memory.oom_control 1"], None),
     "hierarchy": ({"memory": {"useHierarchy": True}}, ["memory.use_hierarchy 1"], []),
     "no hierarchy": ({"memory": {"useHierarchy": False}}, ["memory.use_hierarchy 0"], None),
-    "kernel memory": ({"memory": {"kernel": 100, "kernelTCP": 100}}, [], []),
+    "kernel memory": (
+        {"memory": {"kernel": 100, "kernelTCP": 200}}, ["memory.kmem.tcp.limit_in_bytes 200"], []),
+    "kernel memory, unlimited": (
+        {"memory": {"kernel": -1, "kernelTCP": -1}}, ["memory.kmem.tcp.limit_in_bytes -1"], []),
     "check before update": ({"memory": {"limit": 1, "checkBeforeUpdate": True}}, ["memory.limit_in_bytes 1"], ["memory.max 1"]),
     "shares": ({"cpu": {"shares": 1024}}, ["cpu.shares 1024"], ["cpu.weight 100"]),
     "too few shares": ({"cpu": {"shares": 1}}, None, ["cpu.weight 1"]),
@@ -178,7 +181,9 @@ def test_io_weight() -> None:
 
 
 def test_warnings() -> None:
-    assert warn_unused({"memory": {"kernel": -1, "kernelTCP": 0}}) == []
-    assert [text.split(" ")[0] for text in warn_unused({"memory": {"kernel": 5, "kernelTCP": 5}})] == [
+    both = {"memory": {"kernel": 5, "kernelTCP": 5}}
+    assert warn_unused({"memory": {"kernel": -1, "kernelTCP": 0}}, 2) == []
+    assert [text.split(" ")[0] for text in warn_unused(both, 1)] == ["linux.resources.memory.kernel"]
+    assert [text.split(" ")[0] for text in warn_unused(both, 2)] == [
         "linux.resources.memory.kernel", "linux.resources.memory.kernelTCP",
     ]  # fmt: skip
