@@ -150,7 +150,7 @@ def rdma_limits(resources: Resources, pointer: str) -> list[Limit]:
 
 
 def warn_unused(resources: Resources, version: int) -> list[str]:
-    """Warnings for properties that the spec recommends against and that do nothing on this version of cgroups."""
+    """Warnings for properties that the spec recommends against and that do nothing on this cgroup version."""
     memory = resources.get("memory") or {}
     return [
         f"linux.resources.memory.{name} is ignored: kernel memory cannot be limited by itself any more"

@@ -254,7 +254,8 @@ class _Story:
             variables += [f"LISTEN_FDS={self.options.listen_fds}", "LISTEN_PID=1"]
         if self.options.notify_socket:
             variables.append(f"NOTIFY_SOCKET={NOTIFY_DIRECTORY}/notify.sock")
-        process: Process = {**self.process, "env": variables}
+        process = self.process.copy()
+        process["env"] = variables
         keep = self.options.listen_fds + self.options.preserve_fds
         proc_open = bool(self.section.get("sysctl"))
         self.process = process

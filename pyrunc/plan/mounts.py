@@ -103,6 +103,8 @@ def plan_mounts(context: MountContext) -> MountPlan:
         elif kind == "cgroup" or (kind == "cgroup2" and context.facts.cgroup_version == 2):
             from pyrunc.plan.cgroup_mounts import add_cgroup_mount
 
+            if mount.get("uidMappings") or options.switches & {"idmap", "ridmap"}:
+                raise SpecError("the kernel cannot map the ids of a cgroup file system", pointer=pointer)
             add_cgroup_mount(plan, context, options, target, index)
         else:
             _add_new(plan, context, mount, options, target, index)
