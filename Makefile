@@ -15,8 +15,8 @@ VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 LIBRARY := $(PREFIX)/lib/pyrunc
 INSTALL := pyrunc/install
-# what tests listen to, handed on through sudo
-TEST_ENVIRONMENT = $(foreach name,PYRUNC_EXPECTED_SKIPS RUNTIME CRIU,$(if $($(name)),$(name)='$($(name))'))
+# what tests listen to, handed on through sudo; RUNC and CRUN are the peers of tests/differential
+TEST_ENVIRONMENT = $(foreach name,PYRUNC_EXPECTED_SKIPS RUNTIME CRIU RUNC CRUN,$(if $($(name)),$(name)='$($(name))'))
 LINT := { $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/mypy; }
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -112,10 +112,11 @@ time-engines: build
 	$(AS_ROOT) env $(foreach name,RUNC CRUN,$(if $($(name)),$(name)='$($(name))')) \
 		$(VENV_PYTHON) tests/engines/timing.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH_FLAGS)
 
-# the validation programs of opencontainers/runtime-tools, built in RUNTIME_TOOLS; RUNTIME=runc runs a peer
+# the validation programs of opencontainers/runtime-tools, built in RUNTIME_TOOLS; RUNTIME=runc runs a peer;
+# CONFORMANCE_FLAGS="--save runc.json", then "--compare runc.json", show what fails here and not there
 conformance: build
 	@[ -n "$(RUNTIME_TOOLS)" ] || { echo "say where they are: make conformance RUNTIME_TOOLS=DIR" >&2; exit 1; }
-	$(VENV_PYTHON) tests/conformance/run.py $(RUNTIME_TOOLS) $(if $(RUNTIME),--runtime $(RUNTIME))
+	$(VENV_PYTHON) tests/conformance/run.py $(RUNTIME_TOOLS) $(if $(RUNTIME),--runtime $(RUNTIME)) $(CONFORMANCE_FLAGS)
 
 # RUNC=FILE CRUN=FILE measure further ones; BENCH_FLAGS=--quick tries it out, --publish renews README's figures
 bench:

@@ -11,7 +11,6 @@ import ctypes
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -45,8 +44,7 @@ def runtime() -> Iterator[Runtime]:
             pytest.exit(f"no {missing}", 2)
         pytest.skip(f"needs {missing}")
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    with cgroups.hugetlb_hierarchy() if found.name == "crun" else nullcontext():
-        yield found
+    yield found
     remove_cgroup_parent()
 
 

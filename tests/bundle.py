@@ -61,10 +61,14 @@ class Bundle:
         mapping = [{"containerID": 0, "hostID": uid, "size": size}]
         self.namespace("user")
         self.linux["uidMappings"] = self.linux["gidMappings"] = mapping
+        self.give_root(uid)
+        return self
+
+    def give_root(self, uid: int) -> None:
+        """Let the root's files belong to `uid`, but for the programs, which bundles share."""
         for path in [self.rootfs, *self.rootfs.rglob("*")]:
             if not path.is_symlink() and "/bin/" not in str(path):
                 os.chown(path, uid, uid)
-        return self
 
     def hook(self, kind: str, script: str, **more: Any) -> Bundle:
         """Add a shell hook; startContainer's runs in the container's root."""

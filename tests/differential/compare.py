@@ -6,10 +6,31 @@ Pure: names, numbers and paths of one run become placeholders.  Running is in
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any
 
+from tests import cgroups
+from tests.harness import Runtime
+
+RELEASES = {"runc": "1.1.", "crun": "1.8."}  # Debian 12's: listed differences must show with these
+STATE = "runtime.md#state: the state MAY include additional properties; ours are runc's"
+EVERYWHERE: dict[str, dict[str, str]] = {  # differences of every case, as in `cases`
+    "runc": {},
+    "crun": {
+        **{
+            f"{step}/{name}": STATE
+            for step in ("created", "stopped")
+            for name in ("rootfs", "owner", "systemd-scope")
+        },
+        "report/session_keyring": "the specification says nothing of keyrings; name and permissions are runc's",
+        "report/links//dev/core": "runtime-linux.md#dev-symbolic-links: four links are asked for, core is none",
+        "report/actions/tree:/dev/core": "runtime-linux.md#dev-symbolic-links: four links are asked for",
+        "v1:report/cgroup/unified": "config-linux.md#cgroups-path: a runtime MAY leave hierarchies out; runc joins this too",
+    },
+}
+CONDITION = re.compile(r"(v1|v2|newer):")
 CLASSES = (
     ("exists", r"already exists"),
     ("missing", r"no such file|not found|does not exist|no such device or address|not exist"),
@@ -39,7 +60,7 @@ def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
     Read-only is what counts for the program: the mount or its superblock.
     """
     rows = [(line.split(" - ")[0].split(), line.split(" - ")[1].split()) for line in lines]
-    places = {left[0]: left[4] for left, _ in rows}
+    places = {left[0]: clean(left[4], names) for left, _ in rows}
     found: dict[str, str] = {}
     for left, right in sorted(rows, key=lambda row: row[0][4]):
         tags = sorted(re.sub(r":\d+", "", tag) for tag in left[6:])
@@ -50,9 +71,14 @@ def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
             source = "cgroup"
         if kind in ("ext4", "xfs", "btrfs", "overlay", "devtmpfs"):
             source, data = "DISK", set()
-        place = left[4]
+        place = clean(left[4], names)
         while place in found:
             place += "+"
+        if left[3].endswith("/null"):
+            found[place] = (
+                f"on {places.get(left[1], '-')} masked"  # with a null device, the host's or one of its own
+            )
+            continue
         if (
             kind == "tmpfs"
             and source in ("none", "tmpfs")
@@ -85,8 +111,15 @@ def report(raw: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     made["mountinfo"] = mounts(raw["mountinfo"], names)
     made["fds"] = {fd: clean(file_kind(target), names) for fd, target in raw["fds"].items()}
     made["namespaces"] = namespaces(raw["namespaces"])
-    made["cgroup"] = sorted(clean(line.split(":", 1)[1], names) for line in raw["cgroup"])
-    made["session_keyring"] = clean(raw["session_keyring"], names)
+    paths = [clean(line.split(":", 1)[1], names).split(":", 1) for line in raw["cgroup"]]
+    made["cgroup"] = {
+        names or "unified": path.removeprefix(cgroups.own(names)).strip(
+            "/"
+        )  # where we are, they may go on from
+        for names, path in paths
+        if path != "/"
+    }
+    made["session_keyring"] = clean(raw["session_keyring"], names).removeprefix("keyring;")
     made["env"] = sorted(clean(entry, names) for entry in raw["env"])
     made["cwd"] = clean(raw["cwd"], names)
     if raw["pid"] != 1:  # shares our pid namespace
@@ -108,6 +141,21 @@ def state(raw: dict[str, Any], names: dict[str, str], rootfs: str) -> dict[str, 
     return made
 
 
+def collected(text: str, names: dict[str, str]) -> Any:
+    """What a hook or a listener was given: JSON, without the values of one run, or plain text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return clean(text, names)
+    state = value.get(
+        "state", value
+    )  # a listener is told the state of the process around that of the container
+    for each in (value, state):
+        each |= {key: "set" for key in ("pid", "created") if each.get(key)}
+        each["ociVersion"] = bool(each.get("ociVersion"))
+    return json.loads(clean(json.dumps(value), names))
+
+
 def differences(left: Any, right: Any, place: str = "") -> list[tuple[str, Any, Any]]:
     """Every place where two values differ, as `a/b/c`."""
     if isinstance(left, dict) and isinstance(right, dict):
@@ -117,3 +165,29 @@ def differences(left: Any, right: Any, place: str = "") -> list[tuple[str, Any, 
         keys = [*left, *[key for key in right if key not in left]]
         return [d for key in keys for d in differences(left.get(key), right.get(key), f"{place}/{key}")]
     return [] if left == right else [(place.strip("/"), left, right)]
+
+
+def reasons_for(peer: Runtime, listed: dict[str, str]) -> dict[str, str]:
+    """place → reason, of what is listed for this version of cgroups and release of the peer."""
+    conditions = {f"v{cgroups.version()}", "newer" if not is_judged(peer) else ""}
+    parts = {place: CONDITION.match(place) for place in listed}
+    return {
+        place[match.end() :] if match else place: listed[place]
+        for place, match in parts.items()
+        if match is None or match[1] in conditions
+    }
+
+
+def is_judged(peer: Runtime) -> bool:
+    """Whether this is the release that the differences were listed with: those must show."""
+    return peer.version.startswith(RELEASES[peer.name])
+
+
+def unexplained(differing: list[tuple[str, Any, Any]], reasons: dict[str, str]) -> list[tuple[str, Any, Any]]:
+    """The differences that no reason explains."""
+    return [each for each in differing if not any(each[0].startswith(place) for place in reasons)]
+
+
+def stale(differing: list[tuple[str, Any, Any]], reasons: dict[str, str]) -> list[str]:
+    """The listed places that do not differ."""
+    return [place for place in reasons if not any(found.startswith(place) for found, _, _ in differing)]

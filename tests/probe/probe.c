@@ -68,6 +68,25 @@ static void report_ids(void)
     json_number("umask", mask);
 }
 
+static void report_scheduling(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attributes = {0};
+
+    syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0);
+    json_open("scheduling", '{');
+    json_number("policy", attributes.policy), json_number("flags", attributes.flags);
+    json_number("nice", attributes.nice), json_number("priority", attributes.priority);
+    json_number("runtime", attributes.policy == 6 /* SCHED_DEADLINE */ ? attributes.runtime : 0); /* else a slice */
+    json_number("deadline", attributes.deadline), json_number("period", attributes.period);
+    json_close('}');
+}
+
 static void report_attributes(void)
 {
     int signal = 0;
@@ -82,6 +101,7 @@ static void report_attributes(void)
     json_number("personality", personality(0xffffffff));
     json_number("nice", getpriority(PRIO_PROCESS, 0));
     json_number("scheduler", syscall(SYS_sched_getscheduler, 0));
+    report_scheduling();
     json_number("io_priority", syscall(SYS_ioprio_get, 1, 0));
     int mode = -1;
     unsigned long nodes[16] = {0};

@@ -1,73 +1,26 @@
 """One bundle per feature, as data; `test_differential` runs them under two runtimes.
 
 A case changes one thing in the base config and says what to ask the probe.
-Where we differ on purpose, `difference` maps the compared place (a prefix of
-its path, see `compare`) to the reason, with the sentence of the specification
-that asks for it.  A reason that no longer holds fails the test.
+Where we differ from a peer on purpose, `runc` or `crun` (or `difference`, for both) maps the
+compared place (a prefix of its path, see `compare`) to the reason, with the sentence of the
+specification that decides it.  A reason that no longer holds fails the test.  A place after
+`v1:` or `v2:` differs on that version of cgroups only, after `newer:` with releases later than
+Debian 12's only.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+import importlib
+import pkgutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from tests.differential.lab import Lab
 from tests.harness import Bundle
 
-Prepare = Callable[[Bundle, "Lab"], object]
+__all__ = ["Case", "Lab", "both", "bind", "drop", "mount", "put"]
 
-
-class Lab:
-    """What a case may use besides its bundle: a scratch folder and namespaces held by a process."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.holders: list[subprocess.Popen[bytes]] = []
-
-    def folder(self, name: str) -> Path:
-        path = self.directory / name
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o755)
-        return path
-
-    def file(self, name: str, text: str = "from the host\n") -> Path:
-        path = self.directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def namespace(self, kind: str) -> str:
-        """The path of a new namespace; `kind` as in config.json."""
-        flag = {"network": "--net", "mount": "--mount"}.get(kind, f"--{kind}")
-        extra = ["--fork", "--kill-child"] if kind == "pid" else []
-        holder = subprocess.Popen(
-            ["unshare", flag, *extra, "sh", "-c", "echo ready; exec sleep 60"], stdout=subprocess.PIPE
-        )
-        self.holders.append(holder)
-        assert holder.stdout is not None and holder.stdout.readline() == b"ready\n"
-        pid = holder.pid
-        if kind == "pid":
-            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-        short = {"network": "net", "mount": "mnt"}.get(kind, kind)
-        return f"/proc/{pid}/ns/{short}"
-
-    def close(self) -> None:
-        for holder in self.holders:
-            for child in _children(holder.pid):
-                os.kill(child, 9)
-            holder.kill()
-            holder.wait()
-            if holder.stdout:
-                holder.stdout.close()
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+Prepare = Callable[[Bundle, Lab], object]
 
 
 class Case:
@@ -75,7 +28,8 @@ class Case:
 
     actions: for the probe (none and `own_args`: the case sets process.args).
     files: (controller, file) read from the container's cgroup after create; on v2 all that hold limits are.
-    difference: place → reason; after a `v1:` or `v2:` for that version of cgroups alone.
+    exec: a command to exec before start; collect: files of the lab, read after delete.
+    runc, crun, difference (both): place → reason; without: peer → why it cannot run this case.
     needs: what the host must have, else the case is skipped: `v1` or `v2`, cgroup controllers.
     """
 
@@ -87,9 +41,13 @@ class Case:
         files: tuple[tuple[str, str], ...] = (),
         flags: tuple[str, ...] = (),
         own_args: bool = False,
+        exec: tuple[str, ...] = (),
+        collect: tuple[str, ...] = (),
         difference: dict[str, str] | None = None,
+        runc: dict[str, str] | None = None,
+        crun: dict[str, str] | None = None,
+        without: dict[str, str] | None = None,
         needs: str = "",
-        ours: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.prepare = prepare
@@ -97,15 +55,13 @@ class Case:
         self.files = files
         self.flags = flags
         self.own_args = own_args
-        self.difference = difference or {}
+        self.exec = exec
+        self.collect = collect
+        self.reasons = {
+            peer: {**(difference or {}), **(own or {})} for peer, own in (("runc", runc), ("crun", crun))
+        }
+        self.without = without or {}
         self.needs = needs
-        self.ours = ours or {}
-
-    def differences(self, version: int) -> dict[str, str]:
-        """place → reason with that version of cgroups."""
-        other = f"v{3 - version}:"
-        kept = {place: why for place, why in self.difference.items() if not place.startswith(other)}
-        return {place.removeprefix(f"v{version}:"): why for place, why in kept.items()}
 
 
 def put(pointer: str, value: Any) -> Prepare:
@@ -159,3 +115,16 @@ def bind(destination: str, *options: str, name: str = "source", file: bool = Fal
         bundle.mount(destination, "bind", str(source), *(options or ("bind",)))
 
     return prepare
+
+
+def _all() -> list[tuple[str, Case]]:
+    """Every case by the name of its module and its own."""
+    modules = [importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)]
+    return [
+        (f"{module.__name__.rpartition('.')[2]}-{case.name}", case)
+        for module in modules
+        for case in module.CASES
+    ]
+
+
+ALL = _all()

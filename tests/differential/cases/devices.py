@@ -49,6 +49,7 @@ def readonly_in_root(bundle: Bundle, lab: Lab) -> None:
 
 DENY = (False, "", None, None, "rwm")
 ABSOLUTE = "config-linux.md: the values MUST be absolute paths in the container namespace; runc does not look"
+NO_RULES = "config-linux.md#allowed-device-list says nothing of a list that is absent; as runc, the default devices only"
 CASES = [
     Case("device", device(), "tree:/dev"),
     Case("device-block", device(type="b", major=7, minor=0, path="/dev/disk"), "stat:/dev/disk"),
@@ -67,16 +68,23 @@ CASES = [
     Case(
         "device-file-in-the-way",
         file_in_the_way,
-        difference={
+        runc={
+            "create": "config-linux.md#devices: if a file already exists at path that does not match, the runtime MUST generate an error"
+        },
+        crun={
             "create": "config-linux.md#devices: if a file already exists at path that does not match, the runtime MUST generate an error"
         },
     ),
-    Case("device-bad-type", device(type="x")),
+    Case(
+        "device-bad-type",
+        device(type="x"),
+        crun={"create": "config.md#valid-values: invalid or unsupported values MUST generate an error"},
+    ),
     Case(
         "device-default-again",
         device(path="/dev/null", major=1, minor=3, fileMode=0o666, uid=0, gid=0),
         "stat:/dev/null",
-        difference={
+        runc={
             "create": "runc 1.1 trips over its own deny-all rule when /dev/null is listed and no rule allows it"
         },
     ),
@@ -84,8 +92,9 @@ CASES = [
         "device-user-namespace",
         both(lambda b, lab: b.user_namespace(), put("/linux/devices", [])),
         "tree:/dev",
-        difference={
-            "report/session_keyring": "runc 1.1 misreads the permissions of a keyring of another user id"
+        runc={"report/session_keyring": "runc 1.1 misreads the permissions of a keyring of another user id"},
+        crun={
+            "report/mountinfo//dev/": "config-linux.md#default-devices: they MUST be there; whether a bound one is nosuid and noexec is left open"
         },
     ),
     Case(
@@ -96,11 +105,20 @@ CASES = [
         "node:b,7,0",
         "node:c,5,1",
         "node:c,10,200",
-        difference={
+        runc={
             "report/actions/node:c,10,200": "the rules deny all; /dev/net/tun is no default device of the specification, runc 1.1 lets it through",
         },
+        crun={
+            "report/actions/node:c,5,1": "the rules deny all; crun lets /dev/console through, which no terminal asks for"
+        },
     ),
-    Case("rules-absent", put("/linux/resources", {}), "node:c,10,229", "node:b,7,0"),
+    Case(
+        "rules-absent",
+        put("/linux/resources", {}),
+        "node:c,10,229",
+        "node:b,7,0",
+        crun={"report/actions/node:": NO_RULES},
+    ),
     Case("rules-one-allowed", rules(DENY, (True, "c", 10, 229, "r")), "node:c,10,229", "node:c,10,228"),
     Case(
         "rules-major-allowed",
@@ -120,14 +138,17 @@ CASES = [
         rules(DENY, (True, "b", 7, None, "rwm"), (False, "b", 7, 1, "rw")),
         "node:b,7,0",
         "node:b,7,1",
-        difference={
+        runc={
             "v2:create": "config-linux.md#allowed-device-list: the runtime MUST apply entries in the listed order; runc 1.1 refuses on v2 what only v1 could not"
+        },
+        crun={
+            "v1:create": "config-linux.md#allowed-device-list: entries MUST be applied in order; version 1 cannot express these, crun leaves one out"
         },
     ),
     Case(
         "rules-bad-access",
         rules((False, "c", 1, 3, "rwx")),
-        difference={
+        runc={
             "create": "config-linux.md#allowed-device-list: access is composed of r, w and m; runc drops the rest"
         },
     ),
@@ -138,19 +159,35 @@ CASES = [
         "list:/var/secret",
         "read:/var/token",
         "create:/var/secret",
-        difference={
+        runc={
             "report/actions/tree:/var/secret/mode": "any read-only empty folder masks; ours is 0555, runc's a plain tmpfs of 01777",
+        },
+        crun={
+            "report/actions/tree:/var/secret/mode": "any read-only empty folder masks; ours is 0555, that of crun a plain tmpfs of 01777"
         },
     ),
     Case("masked-none", put("/linux/maskedPaths", []), "stat:/proc/keys"),
-    Case("masked-relative", put("/linux/maskedPaths", ["proc/keys"]), difference={"create": ABSOLUTE}),
+    Case(
+        "masked-relative",
+        put("/linux/maskedPaths", ["proc/keys"]),
+        runc={"create": ABSOLUTE},
+        crun={"create": ABSOLUTE},
+    ),
     Case(
         "readonly-paths", readonly_in_root, "create:/tmp", "openw:/var/file", "rdonly-off:/tmp", "create:/var"
     ),
-    Case("readonly-relative", put("/linux/readonlyPaths", ["tmp"]), difference={"create": ABSOLUTE}),
+    Case(
+        "readonly-relative",
+        put("/linux/readonlyPaths", ["tmp"]),
+        runc={"create": ABSOLUTE},
+        crun={"create": ABSOLUTE},
+    ),
     Case(
         "masked-and-readonly",
         lambda b, lab: b.linux.update(maskedPaths=["/proc/sys"], readonlyPaths=["/proc/sys"]),
         "list:/proc/sys",
+        crun={
+            "report/mountinfo//proc/sys": "the specification gives no order of maskedPaths and readonlyPaths; as runc, read-only comes last"
+        },
     ),
 ]

@@ -61,6 +61,8 @@ def only_proc(bundle: Bundle, lab: Lab) -> None:
 
 
 CGROUP_TMPFS = "the mount asks for ro; runc leaves the tmpfs that holds the hierarchies writable"
+CGROUP_TMPFS_1 = "the mount asks for ro; crun leaves the tmpfs that holds the hierarchies writable"
+CGROUP_NAMES = "crun makes folders for controllers that this host has not mounted, and mounts nothing there"
 CGROUP_TREE = "without a cgroup namespace ours is the container's own cgroup, as on v1; runc shows (and with rw opens) the host's whole tree"
 CGROUP = {"v1:report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS}
 CASES = [
@@ -81,11 +83,14 @@ CASES = [
     Case(
         "negations",
         mount("/data", "tmpfs", "tmpfs", "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec"),
+        crun={
+            "report/mountinfo//data": "config.md#linux-mount-options: rw is the contrary of ro; the last one counts, as in mount(8)"
+        },
     ),
     Case(
         "defaults",
         mount("/data", "tmpfs", "tmpfs", "defaults", "async", "atime", "diratime"),
-        difference={
+        runc={
             "create": "config.md#linux-mount-options: runtimes MUST implement `defaults`; runc 1.1 hands it to tmpfs"
         },
     ),
@@ -96,6 +101,9 @@ CASES = [
         "proc-options",
         mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev", "hidepid=2"),
         "list:/proc/self/task",
+        crun={
+            "report/mountinfo//proc/": "the mount asks for nosuid, nodev and noexec; crun drops them from the paths that it makes read-only"
+        },
     ),
     Case(
         "devpts-options",
@@ -106,10 +114,14 @@ CASES = [
         "cgroup",
         mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"),
         "list:/sys/fs/cgroup",
-        difference={
+        runc={
             **CGROUP,
             "v2:report/mountinfo//sys/fs/cgroup": CGROUP_TREE,
             "v2:report/actions/list:/sys/fs/cgroup": CGROUP_TREE,
+        },
+        crun={
+            "v1:report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS_1,
+            "v1:report/actions/list:/sys/fs/cgroup": CGROUP_NAMES,
         },
     ),
     Case(
@@ -120,7 +132,11 @@ CASES = [
         ),
         "list:/sys/fs/cgroup",
         "openw:/sys/fs/cgroup/pids/cgroup.procs",
-        difference=CGROUP,
+        runc=CGROUP,
+        crun={
+            "v1:report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS_1,
+            "v1:report/actions/list:/sys/fs/cgroup": CGROUP_NAMES,
+        },
     ),
     Case("bind-folder", bind("/data"), "list:/data", "create:/data"),
     Case("bind-readonly", bind("/data", "bind", "ro"), "list:/data", "create:/data", "rdonly-off:/data"),
@@ -140,9 +156,21 @@ CASES = [
     Case("bind-tree", submounts("rbind", "ro")),
     Case("bind-top-only", submounts("bind", "ro")),
     Case("bind-tree-slave", submounts("rbind", "rslave")),
-    Case("propagation-shared", bind("/data", "bind", "shared")),
+    Case(
+        "propagation-shared",
+        bind("/data", "bind", "shared"),
+        crun={
+            "report/mountinfo//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
+        },
+    ),
     Case("propagation-slave", bind("/data", "bind", "slave")),
-    Case("propagation-unbindable", bind("/data", "bind", "unbindable")),
+    Case(
+        "propagation-unbindable",
+        bind("/data", "bind", "unbindable"),
+        crun={
+            "report/mountinfo//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
+        },
+    ),
     Case("through-symlink", through_symlink, "list:/real"),
     Case("symlink-stays-inside", link_out_of_root, "list:/tmp"),
     Case("in-order", in_order),
@@ -150,7 +178,7 @@ CASES = [
         "hidden-by-later",
         hidden_by_later,
         "stat:/a",
-        difference={
+        runc={
             "report/actions/stat:/a/mode": "the mount asks for mode=700; runc puts the covered folder's mode back over it"
         },
     ),
@@ -159,20 +187,25 @@ CASES = [
     Case("without-dev", no_dev, "tree:/dev"),
     Case("only-proc", only_proc, "list:/"),
     Case("recursive-readonly", bind("/data", "rbind", "rro"), "create:/data"),
-    Case("nosymfollow", mount("/data", "tmpfs", "tmpfs", "nosymfollow")),
+    Case(
+        "nosymfollow",
+        mount("/data", "tmpfs", "tmpfs", "nosymfollow"),
+        crun={
+            "create": "config.md#linux-mount-options: runtimes SHOULD implement nosymfollow; crun 1.8 does not know it"
+        },
+    ),
     Case("lazytime", mount("/data", "tmpfs", "tmpfs", "lazytime")),
     Case(
         "mounts-absent",
         lambda b, lab: b.config.pop("mounts") and b.linux.update(maskedPaths=[], readonlyPaths=[]),
         own_args=True,
-        difference={
-            "create": "config.md#mounts: OPTIONAL; runc 1.1 needs a /proc in the container for itself"
-        },
+        runc={"create": "config.md#mounts: OPTIONAL; runc 1.1 needs a /proc in the container for itself"},
+        crun={"create": "config.md#mounts: mounts is OPTIONAL; crun 1.8 wants it"},
     ),
     Case(
         "root-propagation-shared",
         put("/linux/rootfsPropagation", "shared"),
-        difference={
+        runc={
             "report/mountinfo": "config-linux.md#rootfs-mount-propagation: sets the rootfs's propagation; runc fixed shared in 1.4"
         },
     ),
@@ -181,9 +214,20 @@ CASES = [
     Case(
         "root-propagation-unbindable",
         put("/linux/rootfsPropagation", "unbindable"),
-        difference={
+        runc={
             "create": "config-linux.md#rootfs-mount-propagation: one of the four values; runc fixed unbindable in 1.4"
         },
     ),
-    Case("root-propagation-unknown", put("/linux/rootfsPropagation", "sideways")),
+    Case(
+        "mount-label-absent-lsm",
+        put("/linux/mountLabel", "system_u:object_r:container_file_t:s0:c1,c2"),
+        runc={
+            "create": "the host has no such LSM: a warning, as OCI's validation programs expect; runc refuses"
+        },
+    ),
+    Case(
+        "root-propagation-unknown",
+        put("/linux/rootfsPropagation", "sideways"),
+        crun={"create": "config.md#valid-values: invalid or unsupported values MUST generate an error"},
+    ),
 ]

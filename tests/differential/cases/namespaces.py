@@ -54,6 +54,26 @@ def mappings_missing(bundle: Bundle, lab: Lab) -> None:
     bundle.namespace("user")
 
 
+def moved_device(*name: str):  # type: ignore[no-untyped-def]
+    def prepare(bundle: Bundle, lab: Lab) -> None:
+        bundle.linux["netDevices"] = {lab.device(): dict(zip(("name",), name))}
+
+    return prepare
+
+
+def mapped_mount(*options: str, kind: str = "bind"):  # type: ignore[no-untyped-def]
+    """A folder of uid 0, shown with the ids of the mount's own mapping."""
+
+    def prepare(bundle: Bundle, lab: Lab) -> None:
+        lab.file("source/inside")
+        mapping = [{"containerID": 0, "hostID": 5000, "size": 1000}]
+        bundle.mount(
+            "/data", kind, str(lab.folder("source")), *options, uidMappings=mapping, gidMappings=mapping
+        )
+
+    return prepare
+
+
 def sysctl(**values: str):  # type: ignore[no-untyped-def]
     return put("/linux/sysctl", {key.replace("__", "."): value for key, value in values.items()})
 
@@ -61,19 +81,38 @@ def sysctl(**values: str):  # type: ignore[no-untyped-def]
 TIME = "config-linux.md#namespaces lists time; runc knows it from 1.2 on"
 SHM = "read:/proc/sys/kernel/shmmni"
 KEYRING = "runc 1.1 misreads the permissions of a keyring that belongs to another user id"
+DEVICES = "config-linux.md#network-devices: they are moved, or the runtime MUST generate an error; younger than these releases"
+MAPPED = "config.md#mounts: the mount's own mappings MUST be applied; runc knows them from 1.2 on"
+BOUND = "config-linux.md#default-devices: they MUST be there; whether a bound one is nosuid and noexec is left open"
 CASES = [
     Case(
         "pid-inherited", both(inherit("pid"), put("/linux/maskedPaths", []), put("/linux/readonlyPaths", []))
     ),
-    Case("network-inherited", both(inherit("network"), mount("/sys", "bind", "/sys", "rbind", "ro"))),
+    Case(
+        "network-inherited",
+        both(inherit("network"), mount("/sys", "bind", "/sys", "rbind", "ro")),
+        crun={
+            "v1:report/mountinfo//sys/fs/cgroup/unified": "not a difference of the runtimes: here crun is not shown version 2 of a hybrid host"
+        },
+    ),
     Case("ipc-inherited", inherit("ipc")),
     Case("uts-inherited", inherit("uts")),
     Case("cgroup-new", lambda b, lab: b.namespace("cgroup")),
-    Case("time-new", lambda b, lab: b.namespace("time"), difference={"create": TIME}),
+    Case(
+        "time-new",
+        lambda b, lab: b.namespace("time"),
+        runc={"create": TIME},
+        crun={"create": "config-linux.md#namespaces lists time; crun knows it from 1.9 on"},
+    ),
     Case(
         "time-offsets",
-        both(lambda b, lab: b.namespace("time"), put("/linux/timeOffsets", {"boottime": {"secs": 1000}})),
-        difference={"create": TIME},
+        both(
+            lambda b, lab: b.namespace("time"),
+            put("/linux/timeOffsets", {"boottime": {"secs": 1000, "nanosecs": 5}, "monotonic": {"secs": -1}}),
+        ),
+        "read:/proc/self/timens_offsets",
+        runc={"create": TIME},
+        crun={"create": "config-linux.md#namespaces lists time; crun knows it from 1.9 on"},
     ),
     Case("network-joined", join("network"), "list:/sys/class/net"),
     Case("ipc-joined", join("ipc")),
@@ -82,17 +121,33 @@ CASES = [
     Case("cgroup-joined", join("cgroup")),
     Case("joined-wrong-kind", join_wrong_kind),
     Case("joined-missing", lambda b, lab: b.namespace("network", "/no/such/namespace")),
-    Case("same-kind-twice", twice),
-    Case("unknown-kind", lambda b, lab: b.namespace("bogus")),
+    Case(
+        "same-kind-twice",
+        twice,
+        crun={
+            "create": "config-linux.md#namespaces: if the list contains duplicates the runtime MUST generate an error"
+        },
+    ),
+    Case(
+        "unknown-kind",
+        lambda b, lab: b.namespace("bogus"),
+        crun={"error": "an error either way; the words are those of runc, which engines know"},
+    ),
     Case(
         "namespaces-only-mount",
         both(inherit("pid", "network", "ipc", "uts"), mount("/sys", "bind", "/sys", "rbind", "ro")),
+        crun={
+            "v1:report/mountinfo//sys/fs/cgroup/unified": "not a difference of the runtimes: here crun is not shown version 2 of a hybrid host"
+        },
     ),
     Case(
         "no-mount-namespace",
         inherit("mount"),
-        difference={
+        runc={
             "create": "config-linux.md#namespaces: a type that is not listed is inherited; runc wants a mount namespace"
+        },
+        crun={
+            "report/": "config-linux.md#namespaces: a type that is not listed is inherited; crun makes a mount namespace nevertheless"
         },
     ),
     Case(
@@ -101,19 +156,22 @@ CASES = [
         "create:/tmp",
         "tree:/dev",
         "stat:/etc/passwd",
-        difference={"report/session_keyring": KEYRING},
+        runc={"report/session_keyring": KEYRING},
+        crun={"report/mountinfo//dev/": BOUND},
     ),
     Case(
         "user-and-cgroup",
         in_user_namespace("cgroup"),
         "stat:/tmp",
-        difference={"report/session_keyring": KEYRING},
+        runc={"report/session_keyring": KEYRING},
+        crun={"report/mountinfo//dev/": BOUND},
     ),
     Case(
         "user-two-ranges",
         both(two_ranges, put("/process/user", {"uid": 1000, "gid": 1000})),
         "stat:/home/user",
-        difference={"report/session_keyring": KEYRING},
+        runc={"report/session_keyring": KEYRING},
+        crun={"report/mountinfo//dev/": BOUND},
     ),
     Case("user-without-mappings", mappings_missing),
     Case("user-unmapped-id", both(two_ranges, put("/process/user", {"uid": 500, "gid": 0}))),
@@ -139,10 +197,47 @@ CASES = [
     Case(
         "personality",
         put("/linux/personality", {"domain": "LINUX32"}),
-        difference={
+        runc={
             "report/personality": "config-linux.md#personality: sets the Linux execution personality; runc knows it from 1.2 on",
             "report/machine": "LINUX32 makes uname say i686; runc knows personality from 1.2 on",
         },
+    ),
+    Case("personality-flags", put("/linux/personality", {"domain": "LINUX", "flags": []})),
+    Case(
+        "personality-unknown",
+        put("/linux/personality", {"domain": "BOGUS"}),
+        runc={"create": "config.md#valid-values: invalid or unsupported values MUST generate an error"},
+    ),
+    Case(
+        "device-moved",
+        moved_device("inside0"),
+        "list:/sys/class/net",
+        runc={"report/actions/list:/sys/class/net": DEVICES},
+        crun={"report/actions/list:/sys/class/net": DEVICES},
+    ),
+    Case(
+        "device-missing",
+        put("/linux/netDevices", {"nosuch0": {}}),
+        runc={"create": DEVICES},
+        crun={"create": DEVICES},
+    ),
+    Case(
+        "device-without-namespace",
+        both(inherit("network"), moved_device()),
+        runc={"create": DEVICES},
+        crun={"create": DEVICES},
+    ),
+    Case(
+        "mount-mapped",
+        mapped_mount("bind"),
+        "stat:/data/inside",
+        runc={"report/mountinfo//data": MAPPED, "report/actions/stat:/data/inside/": MAPPED},
+    ),
+    Case(
+        "mount-mapped-recursive",
+        mapped_mount("rbind"),
+        "stat:/data/inside",
+        runc={"report/mountinfo//data": MAPPED, "report/actions/stat:/data/inside/": MAPPED},
     ),
     Case(
         "linux-section-small",

@@ -64,7 +64,7 @@ CASES = [
         "hugepages",
         resources(hugepageLimits=[{"pageSize": "2MB", "limit": 4 * MEGA}]),
         needs="v2 hugetlb",
-        difference={
+        runc={
             "files/hugetlb.2MB.rsvd.max": "config-linux.md#huge-page-limits: allows to limit the HugeTLB reservations (if supported) or usage; runc 1.1 limits usage alone on v2"
         },
     ),
@@ -72,7 +72,7 @@ CASES = [
         "hugepages-odd-size",
         resources(hugepageLimits=[{"pageSize": "3MB", "limit": 4}]),
         needs="v2 hugetlb",
-        difference={
+        runc={
             "error": "both refuse; runc names a file of the cgroup that is missing, we the page sizes there are"
         },
     ),
@@ -80,7 +80,7 @@ CASES = [
         "cpu-idle",
         resources(cpu={"idle": 1}),
         needs="v2 cpu",
-        difference={
+        runc={
             "files/cpu.idle": "config-linux.md#cpu: `idle` 1 is SCHED_IDLE; runc 1.1 does not know it",
             "files/cpu.weight": "the kernel shows 0 for the weight of what is idle",
         },
@@ -89,11 +89,11 @@ CASES = [
         "cpu-burst",
         resources(cpu={"quota": 50000, "period": 100000, "burst": 20000}),
         needs="v2 cpu",
-        difference={
+        runc={
             "files/cpu.max.burst": "config-linux.md#cpu: `burst` is the most accumulated time for a period; runc 1.1 does not know it"
         },
     ),
-    Case("cpu-realtime", resources(cpu={"realtimeRuntime": 5000}), needs="v2 cpu", difference=UNCONVERTIBLE),
+    Case("cpu-realtime", resources(cpu={"realtimeRuntime": 5000}), needs="v2 cpu", runc=UNCONVERTIBLE),
     Case("memory-kernel", resources(memory={"limit": 64 * MEGA, "kernelTCP": 8 * MEGA}), needs="v2 memory"),
     Case(
         "memory-check-first",
@@ -104,7 +104,7 @@ CASES = [
         "network-priority",
         resources(network={"priorities": [{"name": "lo", "priority": 3}]}),
         needs="v2",
-        difference=UNCONVERTIBLE,
+        runc=UNCONVERTIBLE,
     ),
     Case("rdma-absent-device", resources(rdma={"mlx5_1": {"hcaHandles": 3}}), needs="v2 rdma"),
     Case(
@@ -112,7 +112,7 @@ CASES = [
         CGROUP2,
         "list:/sys/fs/cgroup",
         needs="v2",
-        difference={
+        runc={
             "report/mountinfo//sys/fs/cgroup": CGROUP_TREE,
             "report/actions/list:/sys/fs/cgroup": CGROUP_TREE,
         },

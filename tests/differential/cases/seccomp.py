@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import Case, both, put
+from tests.harness import Bundle
+
+from . import Case, Lab, both, put
 
 GETPRIORITY, SYNC, PERSONALITY, CHROOT, UNAME = 140, 162, 135, 161, 63
 
@@ -19,6 +21,21 @@ def rule(action: str, *names: str, **more: Any) -> dict[str, Any]:
 
 def argument(index: int, value: int, op: str, two: int = 0) -> dict[str, Any]:
     return {"index": index, "value": value, "op": op, **({"valueTwo": two} if two else {})}
+
+
+def listened(**more: Any):  # type: ignore[no-untyped-def]
+    """The listener is closed at once, after which the kernel answers ENOSYS."""
+
+    def prepare(bundle: Bundle, lab: Lab) -> None:
+        rules = [rule("SCMP_ACT_NOTIFY", "sync")]
+        bundle.linux["seccomp"] = {
+            "defaultAction": ALLOW,
+            "syscalls": rules,
+            "listenerPath": lab.listener("agent"),
+            **more,
+        }
+
+    return prepare
 
 
 DENY, ALLOW, KILL = "SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW", "SCMP_ACT_KILL_PROCESS"
@@ -79,9 +96,13 @@ CASES = [
         "flags",
         filter_of(rule(DENY, "sync"), flags=["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]),
         f"syscall:{SYNC}",
-        difference={"create": "config-linux.md#seccomp lists the flags; runc 1.1 refuses all of them"},
+        runc={"create": "config-linux.md#seccomp lists the flags; runc 1.1 refuses all of them"},
     ),
-    Case("unknown-flag", filter_of(rule(DENY, "sync"), flags=["SECCOMP_FILTER_FLAG_BOGUS"])),
+    Case(
+        "unknown-flag",
+        filter_of(rule(DENY, "sync"), flags=["SECCOMP_FILTER_FLAG_BOGUS"]),
+        crun={"create": "config.md#valid-values: invalid or unsupported values MUST generate an error"},
+    ),
     Case(
         "before-capabilities-are-dropped",
         both(filter_of(rule(DENY, "capset", "chroot")), put("/process/noNewPrivileges", False)),
@@ -90,9 +111,38 @@ CASES = [
     Case(
         "empty-names",
         filter_of(rule(DENY)),
-        difference={
-            "create": "config-linux.md#seccomp: names MUST contain at least one entry; runc does not look"
-        },
+        runc={"create": "config-linux.md#seccomp: names MUST contain at least one entry; runc does not look"},
+        crun={"create": "config-linux.md#seccomp: names MUST contain at least one entry; crun does not look"},
     ),
     Case("no-rules", filter_of()),
+    Case("listener", listened(), f"syscall:{SYNC}", collect=("agent",)),
+    Case("listener-metadata", listened(listenerMetadata="some words"), f"syscall:{SYNC}", collect=("agent",)),
+    Case(
+        "listener-missing",
+        put(
+            "/linux/seccomp",
+            {
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [rule("SCMP_ACT_NOTIFY", "sync")],
+                "listenerPath": "/no/such/socket",
+            },
+        ),
+    ),
+    Case(
+        "metadata-without-listener",
+        filter_of(rule(DENY, "sync"), listenerMetadata="words"),
+        runc={
+            "create": "config-linux.md#seccomp: listenerMetadata MUST NOT be set if listenerPath is not set"
+        },
+        crun={
+            "create": "config-linux.md#seccomp: listenerMetadata MUST NOT be set if listenerPath is not set"
+        },
+    ),
+    Case(
+        "notify-without-listener",
+        filter_of(rule("SCMP_ACT_NOTIFY", "sync")),
+        crun={
+            "create": "config-linux.md#seccomp: SCMP_ACT_NOTIFY needs the listenerPath; without a listener the call would hang"
+        },
+    ),
 ]

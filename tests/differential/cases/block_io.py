@@ -1,0 +1,83 @@
+"""config-linux.md#block-io: weights and rates, read back from the cgroup of the created container."""
+
+from __future__ import annotations
+
+from . import Case
+from .resources import files, resources
+
+MEGA = 1 << 20
+WEIGHTS = files(
+    "blkio.weight",
+    "blkio.bfq.weight",
+    "blkio.weight_device",
+    "blkio.leaf_weight",
+)
+LOOP = (7, 0)
+
+
+def weight_of_device(**weights: int):  # type: ignore[no-untyped-def]
+    return resources(blockIO={"weightDevice": [{"major": LOOP[0], "minor": LOOP[1], **weights}]})
+
+
+LEAF = "an error either way; ours says that no scheduler knows leafWeight any more"
+CASES = [
+    *[
+        Case(
+            name,
+            resources(blockIO={property: [{"major": LOOP[0], "minor": LOOP[1], "rate": rate}]}),
+            files=files(f"blkio.throttle.{file}_device"),
+            needs="v1",
+        )
+        for name, property, file, rate in (
+            ("throttle", "throttleReadBpsDevice", "read_bps", MEGA),
+            ("throttle-write", "throttleWriteBpsDevice", "write_bps", 2 * MEGA),
+            ("throttle-read-operations", "throttleReadIOPSDevice", "read_iops", 100),
+            ("throttle-write-operations", "throttleWriteIOPSDevice", "write_iops", 200),
+        )
+    ],
+    Case(
+        "weight",
+        resources(blockIO={"weight": 300}),
+        files=WEIGHTS,
+        needs="v1",
+        crun={
+            "v1:create": "config-linux.md#block-io: weight is applied, through the file of the scheduler that has one (BFQ)"
+        },
+    ),
+    Case(
+        "weight-bad",
+        resources(blockIO={"weight": 3}),
+        needs="v1",
+        runc={
+            "v1:create": "config-linux.md#block-io: weights range from 10 to 1000; runc 1.1 drops them where there is no file for them"
+        },
+        crun={
+            "v1:error": "an error either way; crun does not get to the value, as it looks for the file of a former scheduler"
+        },
+    ),
+    Case(
+        "leaf-weight",
+        resources(blockIO={"leafWeight": 300}),
+        files=WEIGHTS,
+        needs="v1",
+        runc={"v1:error": LEAF},
+        crun={"v1:error": LEAF},
+    ),
+    Case(
+        "weight-of-device",
+        weight_of_device(weight=300),
+        files=WEIGHTS,
+        needs="v1",
+        crun={
+            "v1:error": "an error either way; crun does not get to the value, as it looks for the file of a former scheduler"
+        },
+    ),
+    Case(
+        "leaf-weight-of-device",
+        weight_of_device(leafWeight=300),
+        files=WEIGHTS,
+        needs="v1",
+        runc={"v1:error": LEAF},
+        crun={"v1:error": LEAF},
+    ),
+]
