@@ -6,7 +6,11 @@ Pure look-ups for tests; written independently of pyrunc.cgroup.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 BASE = Path("/sys/fs/cgroup")
@@ -102,3 +106,40 @@ def remove(path: str) -> None:
             return
         except OSError:
             time.sleep(0.01)
+
+
+@contextmanager
+def hugetlb_hierarchy() -> Iterator[None]:
+    """Mount a v1 hugetlb hierarchy where there is none, and remove it afterwards.
+
+    crun 1.8 wants one when that controller stands in /proc/cgroups.
+    """
+    place = BASE / "hugetlb"
+    mounted = False
+    if version() == 1 and "hugetlb" not in hierarchies():
+        place.mkdir(exist_ok=True)
+        command = ["mount", "-t", "cgroup", "-o", "hugetlb", "hugetlb", str(place)]
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+        if not mounted:
+            shutil.rmtree(place, ignore_errors=True)  # engines take a directory there for a hierarchy
+    try:
+        yield
+    finally:
+        if mounted:
+            for path in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
+                remove(str(path))
+            _unmount_hierarchy(place)
+            shutil.rmtree(place)  # with what programs made there meanwhile, on no hierarchy
+
+
+def _unmount_hierarchy(place: Path) -> None:
+    """Unmount until the controller is back: cgroups that are still dying keep the hierarchy, without a mount."""
+    for attempt in range(30):
+        if attempt:
+            subprocess.run(
+                ["mount", "-t", "cgroup", "-o", "hugetlb", "hugetlb", str(place)], capture_output=True
+            )
+        subprocess.run(["umount", "--lazy", str(place)], capture_output=True)
+        if ":hugetlb:" not in Path("/proc/self/cgroup").read_text():
+            return
+        time.sleep(0.2)

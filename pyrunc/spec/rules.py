@@ -165,20 +165,11 @@ def mount_mappings(value: list[dict[str, Any]], config: dict[str, Any]) -> Found
                     yield f"/{index}/{name}{below}", text
         if not uids and not gids:
             for option in mount.get("options", ()):
-                if option in ("idmap", "ridmap") and not _has_mappings(config):
+                if option in ("idmap", "ridmap") and not rules_linux.has_namespace(config, "user"):
                     yield (
                         f"/{index}/options",
                         f"{option} needs uidMappings and gidMappings, or a user namespace for the container",
                     )
-
-
-def _has_mappings(config: dict[str, Any]) -> bool:
-    """Whether the container's user namespace is joined, or a new one with mappings of its own."""
-    linux = config.get("linux") or {}
-    if any(each.get("type") == "user" and each.get("path") for each in linux.get("namespaces") or ()):
-        return True
-    mapped = linux.get("uidMappings") and linux.get("gidMappings")
-    return bool(mapped) and rules_linux.has_namespace(config, "user")
 
 
 # --- network devices and resource control groups ---------------------------------------
