@@ -312,3 +312,12 @@ def test_v2_type_on_a_v1_host_is_a_file_system_like_others() -> None:
 
 def test_no_cgroups_at_all() -> None:
     assert plan_mount(CGROUP, cgroup_mounts={}, own_cgroups={}, cgroup_writable=[]) == []
+
+
+@pytest.mark.parametrize("change", [{"options": ["ro", "idmap"]}, {"uidMappings": MAP, "gidMappings": MAP}])
+@pytest.mark.parametrize("version", [1, 2])
+def test_ids_of_a_cgroup_mount_cannot_be_mapped(change: dict[str, Any], version: int) -> None:
+    section = {"namespaces": namespaces("user"), "uidMappings": MAP, "gidMappings": MAP}
+    with pytest.raises(SpecError) as caught:
+        plan_mount({**CGROUP, **change}, section, cgroup_version=version)
+    assert caught.value.pointer == "/mounts/0"
