@@ -322,15 +322,19 @@ class Box:
             result = self.call("delete", "--force", name)
             if result.rc and self.runtime.is_ours:
                 left.append(f"delete --force {name} failed: {result.message}")
-        reap()
-        left += [f"process {describe(pid)}" for pid in self.new_processes()]
-        left += [f"mount {path}" for path in self.mounts()]
-        left += [f"state {path}" for name in self.names for path in self.root.glob(name)]
-        left += [f"cgroup {path}" for path in cgroups.find(*self.names)]
+        left += self.left()
         if left:
             self.sweep()
         shutil.rmtree(self.directory, ignore_errors=True)
         return left
+
+    def left(self) -> list[str]:
+        """What there is of this box's containers now."""
+        reap()
+        left = [f"process {describe(pid)}" for pid in self.new_processes()]
+        left += [f"mount {path}" for path in self.mounts()]
+        left += [f"state {path}" for name in self.names for path in self.root.glob(name)]
+        return left + [f"cgroup {path}" for path in cgroups.find(*self.names)]
 
     def new_processes(self) -> list[int]:
         """Living processes below us that were not there before; a short grace for those that are dying."""
