@@ -27,6 +27,7 @@ EVERYWHERE: dict[str, dict[str, str]] = {  # differences of every case, as in `c
         "report/session_keyring": "the specification says nothing of keyrings; name and permissions are runc's",
         "report/links//dev/core": "runtime-linux.md#dev-symbolic-links: four links are asked for, core is none",
         "report/actions/tree:/dev/core": "runtime-linux.md#dev-symbolic-links: four links are asked for",
+        "report/mountinfo/(root)": "config-linux.md#rootfs-mount-propagation names no default; ours, a slave, is runc's",
         "v1:report/cgroup/unified": "config-linux.md#cgroups-path: a runtime MAY leave hierarchies out; runc joins this too",
     },
 }
@@ -71,7 +72,7 @@ def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
             source = "cgroup"
         if kind in ("ext4", "xfs", "btrfs", "overlay", "devtmpfs"):
             source, data = "DISK", set()
-        place = clean(left[4], names)
+        place = clean(left[4], names) if left[4] != "/" else "(root)"
         while place in found:
             place += "+"
         if left[3].endswith("/null"):
