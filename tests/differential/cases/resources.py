@@ -144,7 +144,8 @@ CASES = [
         needs="pids",
         runc={"v1:files/pids/pids.max": ZERO_PIDS, "v2:files/pids.max": ZERO_PIDS},
         crun={
-            "files/pids/pids.max": "config-linux.md#pids: the limit is a number and 0 is one, absent means none; crun skips it"
+            place: "config-linux.md#pids: the limit is a number and 0 is one, absent means none; crun skips it"
+            for place in ("v1:files/pids/pids.max", "v2:files/pids.max")
         },
     ),
     Case(
