@@ -34,8 +34,8 @@ class Session(NamedTuple):
 
 
 FEW = (
-    "resources_v2-unified or resources_v2-io or mount-cgroup2 or memory-and-swap or memory-killed or cpu-quota-bad "
-    "or cpuset-impossible or resources-pids or rules-in-order or masked-and or notify or user-namespace"
+    "unified-wins or unified-unknown-file or io-throttle or mount-cgroup2 or memory-and-swap or resources-pids "
+    "or rules-in-order or masked-and or device-user-namespace"
 )
 """Differential cases that cgroup v2, systemd or the guest's kernel could make differ."""
 

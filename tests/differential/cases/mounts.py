@@ -63,7 +63,7 @@ def only_proc(bundle: Bundle, lab: Lab) -> None:
 CGROUP_TMPFS = "the mount asks for ro; runc leaves the tmpfs that holds the hierarchies writable"
 CGROUP_TMPFS_1 = "the mount asks for ro; crun leaves the tmpfs that holds the hierarchies writable"
 CGROUP_NAMES = "crun makes folders for controllers that this host has not mounted, and mounts nothing there"
-CGROUP_TREE = "without a cgroup namespace ours is the container's own cgroup, as on v1; runc shows (and with rw opens) the host's whole tree"
+CGROUP_TREE = "without a cgroup namespace ours is the container's own cgroup, as on v1; runc and crun show (and with rw open) the host's whole tree"
 CGROUP = {"v1:report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS}
 CASES = [
     Case(
@@ -114,11 +114,11 @@ CASES = [
         "cgroup",
         mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"),
         "list:/sys/fs/cgroup",
-        runc={
-            **CGROUP,
+        difference={
             "v2:report/mountinfo//sys/fs/cgroup": CGROUP_TREE,
             "v2:report/actions/list:/sys/fs/cgroup": CGROUP_TREE,
         },
+        runc=CGROUP,
         crun={
             "v1:report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS_1,
             "v1:report/actions/list:/sys/fs/cgroup": CGROUP_NAMES,

@@ -112,7 +112,7 @@ CASES = [
         CGROUP2,
         "list:/sys/fs/cgroup",
         needs="v2",
-        runc={
+        difference={
             "report/mountinfo//sys/fs/cgroup": CGROUP_TREE,
             "report/actions/list:/sys/fs/cgroup": CGROUP_TREE,
         },
