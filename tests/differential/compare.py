@@ -75,22 +75,22 @@ def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
         place = clean(left[4], names) if left[4] != "/" else "(root)"
         while place in found:
             place += "+"
-        if left[3].endswith("/null"):
-            found[place] = (
-                f"on {places.get(left[1], '-')} masked"  # with a null device, the host's or one of its own
-            )
+        if hidden := _mask(left[3], kind, source, options, data):
+            found[place] = f"on {places.get(left[1], '-')} {hidden}"
             continue
-        if (
-            kind == "tmpfs"
-            and source in ("none", "tmpfs")
-            and "ro" in options
-            and not data & {"size=", "mode=755"}
-        ):
-            options -= {"nosuid", "nodev", "noexec"}  # the empty folder that masks another
-            data, source = set(), "empty"
         text = f"on {places.get(left[1], '-')} root={clean(left[3], names)} {','.join(sorted(options))} "
         found[place] = text + f"{' '.join(tags)} {kind} {source} {','.join(sorted(data - {'ro'}))}"
     return found
+
+
+def _mask(root: str, kind: str, source: str, options: set[str], data: set[str]) -> str:
+    """What hides a path, in the way of one runtime or another; "" if it is no such mount."""
+    if root.endswith("/null"):  # a null device, the host's or one of the container's own
+        return "null"
+    plain = kind == "tmpfs" and source in ("none", "tmpfs") and "ro" in options
+    if root.endswith("/.empty-directory") or (plain and not data & {"size=", "mode=755"}):
+        return "empty"
+    return ""
 
 
 def file_kind(target: str) -> str:
