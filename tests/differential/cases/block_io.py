@@ -52,7 +52,8 @@ CASES = [
             "v1:create": "config-linux.md#block-io: weights range from 10 to 1000; runc 1.1 drops them where there is no file for them"
         },
         crun={
-            "v1:error": "an error either way; crun does not get to the value, as it looks for the file of a former scheduler"
+            "v1:error": "an error either way; crun does not get to the value, as it looks for the file of a former scheduler",
+            "newer:create": "config-linux.md#block-io: weights range from 10 to 1000; crun 1.27 drops them where there is no file for them",
         },
     ),
     Case(

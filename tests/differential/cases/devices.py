@@ -109,7 +109,8 @@ CASES = [
             "report/actions/node:c,10,200": "the rules deny all; /dev/net/tun is no default device of the specification, runc 1.1 lets it through",
         },
         crun={
-            "report/actions/node:c,5,1": "the rules deny all; crun lets /dev/console through, which no terminal asks for"
+            "report/actions/node:c,5,1": "the rules deny all; crun lets /dev/console through, which no terminal asks for",
+            "newer:report/actions/node:c,10,200": "the rules deny all; /dev/net/tun is no default device of the specification, crun 1.27 lets it through",
         },
     ),
     Case(
@@ -163,7 +164,8 @@ CASES = [
             "report/actions/tree:/var/secret/mode": "any read-only empty folder masks; ours is 0555, runc's a plain tmpfs of 01777",
         },
         crun={
-            "report/actions/tree:/var/secret/mode": "any read-only empty folder masks; ours is 0555, that of crun a plain tmpfs of 01777"
+            "report/actions/tree:/var/secret/mode": "any read-only empty folder masks; ours is 0555, that of crun a plain tmpfs of 01777",
+            "newer:report/actions/tree:/var/secret/magic": "any read-only empty folder masks; that of crun 1.27 is one of its state",
         },
     ),
     Case("masked-none", put("/linux/maskedPaths", []), "stat:/proc/keys"),
@@ -188,6 +190,9 @@ CASES = [
         "list:/proc/sys",
         crun={
             "report/mountinfo//proc/sys": "the specification gives no order of maskedPaths and readonlyPaths; as runc, read-only comes last"
+        },
+        runc={
+            "newer:create": "config-linux.md#masked-paths: any path may be masked; runc 1.5 needs /proc/sys for itself afterwards"
         },
     ),
 ]
