@@ -212,6 +212,17 @@ static void act_touch(const char *key, const char *argument)
     free(memory);
 }
 
+/* BYTES: map so much memory in huge pages */
+static void act_hugepages(const char *key, const char *argument)
+{
+    size_t size = strtoull(argument, NULL, 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+    json_string(key, error_name(memory == MAP_FAILED ? errno : 0));
+    if (memory != MAP_FAILED)
+        munmap(memory, size);
+}
+
 static void act_clock(const char *key, const char *name)
 {
     struct timespec t;
@@ -261,6 +272,8 @@ static int run_action(const char *text, int code)
         act_fork(text, argument);
     else if (!strcmp(verb, "touch"))
         act_touch(text, argument);
+    else if (!strcmp(verb, "hugepages"))
+        act_hugepages(text, argument);
     else if (!strcmp(verb, "clock"))
         act_clock(text, argument);
     else if (!strcmp(verb, "notify"))

@@ -27,68 +27,6 @@ def limit(bundle: Bundle, **sections: Any) -> Bundle:
     return bundle
 
 
-LIMITS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
-    "memory": (
-        {"memory": {"limit": 64 * MEGA, "swap": 96 * MEGA, "reservation": 32 * MEGA}},
-        {
-            "memory.max": str(64 * MEGA),
-            "memory.swap.max": str(32 * MEGA),
-            "memory.low": str(32 * MEGA),
-        },
-    ),
-    "cpu": (
-        {"cpu": {"shares": 1024, "quota": 50000, "period": 100000, "burst": 10000}},
-        {"cpu.weight": "100", "cpu.max": "50000 100000", "cpu.max.burst": "10000"},
-    ),
-    "idle": ({"cpu": {"idle": 1}}, {"cpu.idle": "1"}),
-    "cpuset": ({"cpu": {"cpus": "0", "mems": "0"}}, {"cpuset.cpus": "0", "cpuset.mems": "0"}),
-    "pids": ({"pids": {"limit": 17}}, {"pids.max": "17"}),
-    "io": (
-        {"blockIO": {"weight": 500, "throttleReadBpsDevice": [{"major": 254, "minor": 0, "rate": 1048576}]}},
-        {"io.max": "254:0 rbps=1048576 wbps=max riops=max wiops=max"},
-    ),
-    "hugetlb": (
-        {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * MEGA}]},
-        {"hugetlb.2MB.max": str(4 * MEGA), "hugetlb.2MB.rsvd.max": str(4 * MEGA)},
-    ),
-    "unified": (
-        {"unified": {"memory.high": str(48 * MEGA), "pids.max": "33"}},
-        {"memory.high": str(48 * MEGA), "pids.max": "33"},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", LIMITS)
-def test_limits_are_seen_inside_and_outside(box: Box, name: str) -> None:
-    sections, files = LIMITS[name]
-    bundle = show_cgroup(limit(box.bundle(), **sections))
-    bundle.shell("cd /sys/fs/cgroup && cat " + " ".join(files) + "; exec sleep 1000")
-    container = box.started(bundle)
-    wanted = "".join(f"{text}\n" for text in files.values())
-    assert container.wait_output(wanted) == wanted
-    for file, text in files.items():
-        directory = CGROUP / CGROUP_PARENT.strip("/") / container.id
-        assert (directory / file).read_text().strip() == text
-
-
-def test_memory_limit_kills(box: Box) -> None:
-    bundle = limit(box.bundle(), memory={"limit": 16 * MEGA, "swap": 16 * MEGA})
-    bundle.args("/bin/probe", "out:/dev/null", f"touch:{64 * MEGA}")
-    assert box.run(bundle).rc == 137
-
-
-def test_fork_bomb_stops_at_the_pids_limit(box: Box) -> None:
-    bundle = limit(box.bundle(), pids={"limit": 8})
-    found = box.report(bundle, "fork:50")["actions"]["fork:50"]
-    assert found["error"] == "EAGAIN"
-    assert found["children"] <= 7
-
-
-def test_cpuset_binds_the_processes(box: Box) -> None:
-    bundle = limit(box.bundle(), cpu={"cpus": "1"}).args("grep", "Cpus_allowed_list", "/proc/self/status")
-    assert box.run(bundle).ok().out.split() == ["Cpus_allowed_list:", "1"]
-
-
 def test_denied_device_gives_eperm(box: Box) -> None:
     result = box.run(box.bundle().shell("mknod /mem c 1 1 && head -c 1 /mem"))
     assert "Operation not permitted" in result.err

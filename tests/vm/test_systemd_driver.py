@@ -2,73 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pyrunc import native
-from tests import cgroups
-from tests.box_fixtures import PR_SET_CHILD_SUBREAPER
-from tests.harness import DEADLINE, Box, Bundle, Container, Runtime, find_runtime, wait_until
-from tests.integration.test_rootless import rootless
-from tests.vm.test_cgroup_v2 import LIMITS, MEGA, limit, show_cgroup
+from tests.harness import Box, wait_until
+from tests.vm.scopes import ROOT, bundle_of, directory, open_box, scope, shown, systemctl, units
+from tests.vm.test_cgroup_v2 import MEGA, limit, show_cgroup
 
-ROOT = os.geteuid() == 0
-SLEEP = ("/bin/sleep", "1000")
 DENY_ALL = {"allow": False, "access": "rwm"}
 DISK = {"allow": True, "type": "b", "major": 254, "minor": 0, "access": "rm"}
 only_root = pytest.mark.root
 
 
-def systemctl(*args: str) -> str:
-    command = ["systemctl", *([] if ROOT else ["--user"]), "--no-pager", *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
-    return done.stdout.strip()
-
-
-def units() -> str:
-    return systemctl("list-units", "--all", "--plain", "--no-legend", "pyrunc-*.scope", "other-*.scope")
-
-
 @pytest.fixture
 def box() -> Iterator[Box]:
-    """A box whose runtime uses systemd; no unit may be left."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    runtime = Runtime([*find_runtime().command, "--systemd-cgroup"])
-    with tempfile.TemporaryDirectory(prefix="pyrunc-", ignore_cleanup_errors=True) as name:
-        os.chmod(name, 0o755)
-        made = Box(runtime, Path(name))
+    with open_box("systemd") as made:
         yield made
-        left = made.close()
-    left += [f"unit {line}" for line in units().splitlines()]
-    assert not left, "left behind: " + "; ".join(left)
-
-
-def bundle_of(box: Box, *args: str, path: str = "") -> Bundle:
-    bundle = (box.bundle if ROOT else lambda *a: rootless(box, *a))(*(args or SLEEP))
-    bundle.linux.pop("cgroupsPath", None)
-    if path:
-        bundle.linux["cgroupsPath"] = path
-    bundle.linux.setdefault("resources", {})
-    return bundle
-
-
-def directory(container: Container) -> Path:
-    return cgroups.of(container.pid)[""]
-
-
-def scope(container: Container) -> str:
-    return f"pyrunc-{container.id}.scope"
-
-
-def shown(unit: str, name: str) -> str:
-    return systemctl("show", unit, "-p", name).partition("=")[2]
 
 
 def test_life_of_a_scope(box: Box) -> None:
@@ -76,8 +29,7 @@ def test_life_of_a_scope(box: Box) -> None:
     path = directory(container)
     assert path.name == scope(container)
     assert path.parent.name == ("system.slice" if ROOT else "user.slice")
-    assert shown(scope(container), "Delegate") == "yes"
-    assert shown(scope(container), "Description") == f"pyrunc container {container.id}"
+    assert shown(scope(container), "Delegate", "Description") == ["yes", f"pyrunc container {container.id}"]
     container.start()
     assert container.exec("cat", "/proc/self/cgroup").rc == 0
     container.call("pause").ok()
@@ -97,37 +49,6 @@ def test_slice_prefix_name(box: Box) -> None:
     container.delete("--force").ok()
 
 
-@pytest.mark.parametrize("name", [name for name in LIMITS if ROOT or name in ("memory", "pids")])
-def test_limits_hold_through_a_reload(box: Box, name: str) -> None:
-    sections, files = LIMITS[name]
-    bundle = limit(bundle_of(box), **sections)
-    container = box.started(bundle)
-    path = directory(container)
-    read = {file: (path / file).read_text().strip() for file in files}
-    assert read == files
-    systemctl("daemon-reload")
-    # another unit comes, and systemd looks at the whole slice anew
-    box.run(bundle_of(box, "/bin/true")).ok()
-    assert {file: (path / file).read_text().strip() for file in files} == files
-
-
-PROPERTIES: list[tuple[dict[str, Any], str, str]] = [
-    ({"memory": {"limit": 64 * MEGA}}, "MemoryMax", str(64 * MEGA)),
-    ({"memory": {"limit": 64 * MEGA, "swap": 64 * MEGA}}, "MemorySwapMax", "0"),
-    ({"cpu": {"shares": 2048}}, "CPUWeight", "174"),
-    ({"cpu": {"quota": 25000, "period": 50000}}, "CPUQuotaPerSecUSec", "500ms"),
-    ({"cpu": {"cpus": "0"}}, "AllowedCPUs", "0"),
-    ({"pids": {"limit": 33}}, "TasksMax", "33"),
-]
-
-
-@pytest.mark.root
-@pytest.mark.parametrize(("sections", "name", "value"), PROPERTIES, ids=[case[1] for case in PROPERTIES])
-def test_properties(box: Box, sections: dict[str, Any], name: str, value: str) -> None:
-    container = box.create(limit(bundle_of(box), **sections))
-    assert shown(scope(container), name) == value
-
-
 def test_memory_limit_kills_and_leaves_no_failed_unit(box: Box) -> None:
     bundle = limit(bundle_of(box), memory={"limit": 16 * MEGA, "swap": 16 * MEGA})
     bundle.args("/bin/probe", "out:/dev/null", f"touch:{64 * MEGA}")
@@ -142,8 +63,7 @@ def test_annotations(box: Box) -> None:
         "org.systemd.property.Documentation": "['man:true(1)']",
     }
     container = box.create(bundle)
-    assert shown(scope(container), "TimeoutStopUSec") == "7s"
-    assert "man:true(1)" in shown(scope(container), "Documentation")
+    assert shown(scope(container), "TimeoutStopUSec", "Documentation") == ["7s", "man:true(1)"]
 
 
 def test_a_property_that_systemd_does_not_know(box: Box) -> None:
