@@ -1,16 +1,18 @@
 """Runs the tests that need the guest: `python tests/vm/run.py [SESSION...] [-- PYTEST_FLAG...]`.
 
-Each session is one boot.  Its output is shown as it comes and kept, with the
-guest's console, below build/vm-logs.  The exit code is 1 if a session failed,
+Each session is one boot, and two run at a time ($VM_GUESTS).  Their output is
+shown as it comes and kept, with the guest's console, below build/vm-logs.  The exit code is 1 if a session failed,
 was cut off, or skipped a test that expected-skips.txt does not name.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,9 @@ IMAGE = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyrunc-vm"
 )
 SKIPS = "tests/vm/expected-skips.txt"
+
+GUESTS = int(os.environ.get("VM_GUESTS") or min(2, os.cpu_count() or 1))
+"""How many run at once."""
 
 
 class Session(NamedTuple):
@@ -40,19 +45,24 @@ FEW = (
 """Differential cases that cgroup v2, systemd or the guest's kernel could make differ."""
 
 SESSIONS = {
-    "cgroup-v2": Session(["tests/vm/test_cgroup_v2.py", "tests/integration/test_cgroup_limits.py"]),
+    "parallel": Session(["tests/vm/test_parallel.py"]),
+    "resources": Session(["tests/vm/test_resources.py"]),
     "killed": Session(["tests/integration/test_killed_runtime.py"], ["-e", "PYRUNC_KILL_STRIDE=8"]),
-    "apparmor": Session(["tests/vm/test_apparmor.py", "tests/vm/test_nesting.py"]),
-    "parallel": Session(["tests/vm/test_parallel.py"], ["-e", "PYRUNC_PARALLEL_SECONDS=30"]),
-    "systemd": Session(["tests/vm/test_systemd_driver.py"]),
-    "systemd-user": Session(["tests/vm/test_systemd_driver.py"], ["-u"]),
+    "systemd": Session(["tests/vm/test_systemd_driver.py", "tests/vm/test_systemd_inside.py"]),
+    "systemd-user": Session(
+        ["tests/vm/test_systemd_driver.py", "tests/vm/test_systemd_inside.py", "tests/vm/test_resources.py"],
+        ["-u"],
+    ),
+    "cgroup-v2": Session(["tests/vm/test_cgroup_v2.py", "tests/integration/test_cgroup_limits.py"]),
+    "rootless": Session(["tests/vm/test_rootless.py", "tests/integration/test_rootless.py"], ["-u"]),
     "differential": Session(["tests/differential", "-k", FEW]),
+    "apparmor": Session(["tests/vm/test_apparmor.py", "tests/vm/test_nesting.py"]),
     "differential-all": Session(["tests/differential"], limit=4 * 3600, default=False),
     "integration": Session(
         ["tests/native", "tests/security", "tests/integration"], limit=4 * 3600, default=False
     ),
-    "rootless": Session(["tests/vm/test_rootless.py", "tests/integration/test_rootless.py"], ["-u"]),
 }
+"""Those that take long come first."""
 
 
 def build_image() -> None:
@@ -82,16 +92,25 @@ def run_session(name: str, flags: list[str]) -> int:
         *options,
         CHECKOUT,
         "tests/vm/pytest-in-guest.sh",
+        "--verbose",
         *session.paths,
         *flags,
     ]
-    print(
-        f"==== {name}: boot, then {' '.join(session.paths)}  (log: {log.relative_to(CHECKOUT)})", flush=True
-    )
+    say(name, f"boot, then {' '.join(session.paths)}  (log: {log.relative_to(CHECKOUT)})")
     began = time.monotonic()
-    status = subprocess.run(command, check=False).returncode
-    print(f"==== {name}: exit {status} after {time.monotonic() - began:.0f} s", flush=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as guest:
+        assert guest.stdout
+        for line in guest.stdout:
+            say(name, line.rstrip())
+        status = guest.wait()
+    say(name, f"exit {status} after {time.monotonic() - began:.0f} s")
     return status
+
+
+def say(name: str, text: str) -> None:
+    """One line of a session's output, in one write: several run at once."""
+    sys.stdout.write(f"{name:<12} {text}\n")
+    sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> int:
@@ -103,14 +122,14 @@ def main(arguments: list[str]) -> int:
         return 2
     build_image()
     compile_modules()
-    results = {name: run_session(name, flags.split()) for name in chosen}
-    print(
-        "\n".join(
-            f"{name:<12} {'passed' if status == 0 else f'FAILED ({status})'}"
-            for name, status in results.items()
-        )
-    )
-    return int(any(results.values()))
+    began = time.monotonic()
+    with ThreadPoolExecutor(GUESTS) as pool:
+        results = list(pool.map(lambda name: run_session(name, flags.split()), chosen))
+    for name, status in zip(chosen, results, strict=True):
+        say(name, "passed" if status == 0 else f"FAILED ({status})")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{time.monotonic() - began:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU time")
+    return int(any(results))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.harness import Box, Runtime
 
 pytestmark = pytest.mark.root
 
-SECONDS = float(os.environ.get("PYRUNC_PARALLEL_SECONDS", "60"))
+SECONDS = float(os.environ.get("PYRUNC_PARALLEL_SECONDS", "120"))
 
 
 def leftovers(box: Box) -> list[str]:
