@@ -115,8 +115,9 @@ def say(name: str, text: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """The default sessions, or those that are named."""
-    names, _, flags = " ".join(arguments).partition("-- ")
-    chosen = names.split() or [name for name, session in SESSIONS.items() if session.default]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    names, flags = arguments[:end], arguments[end + 1 :]
+    chosen = names or [name for name, session in SESSIONS.items() if session.default]
     if unknown := set(chosen) - set(SESSIONS):
         print(f"unknown session {unknown}; there are: {', '.join(SESSIONS)}", file=sys.stderr)
         return 2
@@ -124,7 +125,7 @@ def main(arguments: list[str]) -> int:
     compile_modules()
     began = time.monotonic()
     with ThreadPoolExecutor(GUESTS) as pool:
-        results = list(pool.map(lambda name: run_session(name, flags.split()), chosen))
+        results = list(pool.map(lambda name: run_session(name, flags), chosen))
     for name, status in zip(chosen, results, strict=True):
         say(name, "passed" if status == 0 else f"FAILED ({status})")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
