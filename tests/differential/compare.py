@@ -68,7 +68,7 @@ def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
         kind, source, *rest = right
         data = set(",".join(rest).split(",")) - {"rw"}
         options = set(left[5].split(",")) - {"rw"} | data & {"ro"}
-        if kind == "cgroup":
+        if kind in ("cgroup", "cgroup2"):
             source = "cgroup"
         if kind in ("ext4", "xfs", "btrfs", "overlay", "devtmpfs"):
             source, data = "DISK", set()

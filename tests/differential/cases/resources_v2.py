@@ -64,16 +64,16 @@ CASES = [
         "hugepages",
         resources(hugepageLimits=[{"pageSize": "2MB", "limit": 4 * MEGA}]),
         needs="v2 hugetlb",
-        runc={
-            "files/hugetlb.2MB.rsvd.max": "config-linux.md#huge-page-limits: allows to limit the HugeTLB reservations (if supported) or usage; runc 1.1 limits usage alone on v2"
+        difference={
+            "files/hugetlb.2MB.rsvd.max": "config-linux.md#huge-page-limits: allows to limit the HugeTLB reservations (if supported) or usage; runc 1.1 and crun 1.8 limit usage alone on v2"
         },
     ),
     Case(
         "hugepages-odd-size",
         resources(hugepageLimits=[{"pageSize": "3MB", "limit": 4}]),
         needs="v2 hugetlb",
-        runc={
-            "error": "both refuse; runc names a file of the cgroup that is missing, we the page sizes there are"
+        difference={
+            "error": "all refuse; runc and crun name a file of the cgroup that is missing, we the page sizes there are"
         },
     ),
     Case(
