@@ -47,7 +47,8 @@ def test_processes_of_a_container(made: World, tmp_path: Path) -> None:
         assert len(running) == (2 if words[0] == "exec" else 1)
         for pid in running:
             assert_hidden(made, pid)
-    assert made.restored(*root, "delete", "--force", "c")[0] == 0
+    status, _, said = made.restored(*root, "delete", "--force", "c")
+    assert status == 0, said
 
 
 def test_container_in_the_host_s_pid_namespace(made: World, tmp_path: Path) -> None:
