@@ -21,6 +21,10 @@ Place = tuple[str | int, ...]
 LEAVES = leaves()
 MOST = 4  # items of a list, and optional properties of an object beside those that are drawn on purpose
 NAMESPACES = ("cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts")
+MAPPINGS = (
+    [{"containerID": 0, "hostID": 1000, "size": 1}],
+    [{"containerID": 0, "hostID": 100000, "size": 1000}, {"containerID": 5000, "hostID": 1, "size": 1}],
+)
 LIKELY: dict[
     tuple[str, ...], st.SearchStrategy[Any]
 ] = {  # what rules or hosts would nearly always refuse else
@@ -30,9 +34,30 @@ LIKELY: dict[
         st.sampled_from(["0", "1", ""]),
         max_size=3,
     ),
-    ("linux", "namespaces"): st.lists(st.sampled_from(NAMESPACES), unique=True).map(
-        lambda kinds: [{"type": kind} for kind in kinds]
+    ("linux", "namespaces"): st.lists(
+        st.tuples(st.sampled_from(NAMESPACES), st.booleans()), unique_by=lambda n: n[0]
+    ).map(
+        lambda chosen: [
+            {"type": kind, "path": f"/ns/{kind}"} if joined else {"type": kind} for kind, joined in chosen
+        ]
     ),
+    ("linux", "memoryPolicy"): st.sampled_from(
+        [{"mode": "MPOL_BIND", "nodes": "0-1", "flags": ["MPOL_F_STATIC_NODES"]}, {"mode": "MPOL_DEFAULT"}]
+    ),
+    ("linux", "resources", "hugepageLimits", "*", "pageSize"): st.sampled_from(["64KB", "2MB", "1GB"]),
+    ("linux", "resources", "unified"): st.dictionaries(
+        st.sampled_from(["memory.high", "pids.max", "cpu.weight"]), st.sampled_from(["5", "max"]), max_size=2
+    ),
+    ("process", "scheduler"): st.sampled_from(
+        [
+            {"policy": "SCHED_BATCH", "nice": 5},
+            {"policy": "SCHED_FIFO", "priority": 9, "flags": ["SCHED_FLAG_RESET_ON_FORK"]},
+            {"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3},
+        ]
+    ),
+    ("process", "execCPUAffinity"): st.sampled_from([{"initial": "0", "final": "0-1"}, {"final": ""}]),
+    ("mounts", "*", "uidMappings"): st.sampled_from([[], *MAPPINGS]),
+    ("mounts", "*", "gidMappings"): st.sampled_from([[], *MAPPINGS]),
     ("mounts", "*", "type"): st.sampled_from(["bind", "tmpfs", "proc", "sysfs", "mqueue", "cgroup", "ext4"]),
     ("mounts", "*", "options", "*"): st.sampled_from([*known_options(), "size=1m", "mode=700"]),
     ("linux", "netDevices"): st.dictionaries(
@@ -179,7 +204,9 @@ def valid_configs(draw: st.DrawFn) -> dict[str, Any]:
     """Configurations that the schema and the rules allow."""
     config = copy.deepcopy(draw(any_config()))
     if draw(st.booleans()):  # many properties want namespaces of the container's own
-        config.setdefault("linux", {})["namespaces"] = [{"type": kind} for kind in NAMESPACES]
+        mappings = draw(st.sampled_from(MAPPINGS))
+        new = [{"type": kind} for kind in NAMESPACES]
+        config.setdefault("linux", {}).update(namespaces=new, uidMappings=mappings, gidMappings=mappings[:1])
     assume(heal(config))
     return config
 
