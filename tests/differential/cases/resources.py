@@ -261,7 +261,7 @@ CASES = [
     Case("path-relative", lambda b, lab: b.linux.update(cgroupsPath=f"{CGROUP_PARENT[1:]}/relative")),
     Case(
         "path-climbs",
-        lambda b, lab: b.linux.update(cgroupsPath="/pyrunc-test/../../../x-pyrunc-climb"),
+        lambda b, lab: b.linux.update(cgroupsPath=f"{CGROUP_PARENT}/../../../x-pyrunc-climb"),
         runc={
             "create": "config-linux.md#cgroups-path: an invalid value is an error; runc cleans the dots away"
         },
