@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
+
 DEADLINE = float(os.environ.get("PYRUNC_TEST_DEADLINE", "30"))
+
+
+@contextmanager
+def not_a_subreaper() -> Iterator[None]:
+    """Orphans below us go to the system's init, whatever this process was before."""
+    prctl = ctypes.CDLL(None).prctl
+    before = ctypes.c_int()
+    prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    yield
+    prctl(PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
 
 
 def wait_until(condition: Any, seconds: float = DEADLINE, what: str = "the condition") -> None:

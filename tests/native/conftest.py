@@ -5,7 +5,6 @@ These tests look at their own children: orphans of other tests are not theirs.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -15,19 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.native.init_process import CHECKOUT
-
-PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
+from tests.processes import not_a_subreaper
 
 
 @pytest.fixture(autouse=True, scope="package")
 def no_subreaper() -> Iterator[None]:
     """Not a subreaper while these tests run, whatever the session is."""
-    prctl = ctypes.CDLL(None).prctl
-    before = ctypes.c_int()
-    prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
-    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-    yield
-    prctl(PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
+    with not_a_subreaper():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.snapshot.world")
 
+from tests.processes import not_a_subreaper  # noqa: E402
 from tests.snapshot.world import World, compile_parts  # noqa: E402
 
 
@@ -26,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.needs("cc", "make", "busybox"))
         if platform.machine() != "x86_64":
             item.add_marker(pytest.mark.skip(reason="the snapshot is for x86_64"))
+
+
+@pytest.fixture(autouse=True, scope="package")
+def no_subreaper() -> Iterator[None]:
+    """The system's init reaps what `exec` leaves: a pid namespace does not end before its last zombie."""
+    with not_a_subreaper():
+        yield
 
 
 @pytest.fixture(scope="session")
