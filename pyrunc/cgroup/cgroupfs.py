@@ -142,6 +142,11 @@ class CgroupFiles:
             self._fds[path] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         return self._fds[path]
 
+    @property
+    def directory_fd(self) -> int:
+        """The v2 directory that processes can start in."""
+        raise NotImplementedError
+
     def make(self, controller: str | None = None, path: str = "") -> None:
         """Make one directory, or all of them."""
         if controller is None:

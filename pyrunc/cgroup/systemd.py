@@ -76,6 +76,11 @@ class _Scope(CgroupFiles):
         self._follow(pid)
         self.saved["made"] = []
 
+    @property
+    def directory_fd(self) -> int:
+        """The scope's directory; -1 until it is started, for its first process starts outside of it."""
+        return -1 if self.saved["made"] is None else super().directory_fd
+
     def make(self, controller: str | None = None, path: str = "") -> None:
         """Make what systemd did not (v1), and enable the controllers that it does not know."""
         path = self.paths[controller] if controller is not None else path
@@ -184,18 +189,8 @@ class UnifiedScope(_Scope, UnifiedCgroup):
 
     __slots__ = ()
 
-    @property
-    def directory_fd(self) -> int:
-        """The scope's directory; -1 until it is started, for its first process starts outside of it."""
-        return -1 if self.saved["made"] is None else super().directory_fd
-
 
 class SplitScope(_Scope, SplitCgroup):
     """A scope on cgroup v1: the hierarchies that systemd leaves alone are ours to make."""
 
     __slots__ = ()
-
-    @property
-    def directory_fd(self) -> int:
-        """The scope's directory; -1 until it is started, for its first process starts outside of it."""
-        return -1 if self.saved["made"] is None else super().directory_fd
