@@ -10,7 +10,7 @@ from pyrunc import linux
 from pyrunc.plan import ops
 from pyrunc.plan.cgroups import plan_cgroups, split_late
 from pyrunc.plan.devices import plan_devices
-from pyrunc.plan.entry import plan_entry
+from pyrunc.plan.entry import enters_last, plan_entry
 from pyrunc.plan.hooks import plan_container_hooks, plan_environment
 from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (
@@ -104,6 +104,7 @@ class _Story:
         self.joins = bool(made) and facts.cgroup_version == 1 and not self.entry
         # what the kernel makes for namespaces is not charged to the container then, nor stage 1's memory
         self.late = bool(self.entry) and needs_clone(self.namespaces)
+        self.enters_last = enters_last(config)
         self.cgroup_slot: Slot | None = None
         if made and facts.cgroup_version == 2 and not self.by_unit and self._may_clone_into_cgroup():
             self.late = True
@@ -227,7 +228,7 @@ class _Story:
             self.init += init
             self.runtime += runtime
         self.init += plan_names(self.namespaces, self.config)
-        if self._builds_before():
+        if self._builds_before() and not self.enters_last:
             self._settle_in_cgroup()
         hooks = plan_environment(self.config, self.facts, self.options.id)
         if hooks:
@@ -278,6 +279,9 @@ class _Story:
             self.init += plan_domains(self.section)
             self.init += program.attributes
             self.init += program.identity
+        if self._builds_before() and self.enters_last:
+            self._settle_in_cgroup()
+        if program:
             self.init += plan_end(program, seccomp)
         self.init.append(ops.await_start(START, REPLY))
         self.init += self._hooks("startContainer", "created")

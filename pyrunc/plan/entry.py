@@ -1,4 +1,4 @@
-"""How pyrunc-init enters the cgroups v1 of its container by itself.
+"""How, and when, pyrunc-init enters the cgroups v1 of its container by itself.
 
 Pure.  The runtime opens the files `tasks`; on v2 there is nothing to enter, for
 the process starts inside.
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pyrunc.host.facts import Facts
     from pyrunc.plan.ops import Op
+    from pyrunc.spec.types import Config
 
 TASKS = "tasks/"
 
@@ -31,3 +32,15 @@ def plan_entry(version: int, paths: Mapping[str, str], facts: Facts) -> list[Op]
     return [
         enter_cgroup(Slot(TASKS + controller)).at("/linux/cgroupsPath") for controller in controllers.values()
     ]
+
+
+def enters_last(config: Config) -> bool:
+    """Whether the process may enter when all is found and opened for it: its cgroup is not charged for that.
+
+    Not where a hook may look for the container's cgroup, nor where what the
+    process asks for (scheduler, nodes of memory) is judged by cpu and cpuset.
+    """
+    hooks = config.get("hooks") or {}
+    looked_for = any(hooks.get(kind) for kind in ("prestart", "createRuntime", "createContainer"))
+    judged = "scheduler" in config.get("process", {}) or "memoryPolicy" in config.get("linux", {})
+    return not looked_for and not judged

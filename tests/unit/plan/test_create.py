@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pyrunc.errors import HostError
@@ -44,6 +46,25 @@ def test_on_v1_root_enters_each_hierarchy_once() -> None:
     plan = make(config(), host)
     assert calls(plan.init, "enter_cgroup") == [("enter_cgroup", "tasks/cpuacct"), ("enter_cgroup", "tasks/pids")]
     assert {"tasks/cpuacct", "tasks/pids"} <= set(plan.provided) and "cgroup" not in plan.provided
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"hooks": {"createRuntime": [{"path": "/bin/true"}]}},
+        {"hooks": {"createContainer": [{"path": "/bin/true"}]}},
+        {"process": {"scheduler": {"policy": "SCHED_BATCH"}}},
+        {"linux": {"memoryPolicy": {"mode": "MPOL_LOCAL", "nodes": ""}}},
+    ],
+)
+def test_enters_its_cgroups_last_unless_somebody_looks(sections: dict[str, Any]) -> None:
+    """After all that is looked up, for which it is not charged then; before the wait for start."""
+    own = {"namespaces": namespaces("pid")}
+    names = [op.name for op in make(config(linux=own), facts(**V1)).init]
+    assert names.index("find_executable") < names.index("enter_cgroup") < names.index("await_start")
+    document = config(**sections | {"linux": own | sections.get("linux", {})})
+    names = [op.name for op in make(document, facts(**V1)).init]
+    assert names.index("enter_cgroup") < names.index("pivot_root") < names.index("find_executable")
 
 
 def test_some_limits_wait_until_all_else_is_done() -> None:
