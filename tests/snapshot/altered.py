@@ -18,8 +18,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 
 
-def with_vector(command: list[str], change: Callable[[int, int], tuple[int, int]]) -> Outcome:
-    """Run it with its auxiliary vector changed, entry (type, value) by entry, before its first instruction."""
+def stopped_first(command: list[str], act: Callable[[Path, int, int], None]) -> Outcome:
+    """Run it after `act`, before its first instruction; act: takes /proc/PID, and where its stack begins and ends."""
     process = subprocess.Popen(
         command, env=CLEAN, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: _libc.ptrace(PTRACE_TRACEME, 0, None, None),
@@ -27,19 +27,28 @@ def with_vector(command: list[str], change: Callable[[int, int], tuple[int, int]
     _, status = os.waitpid(process.pid, 0)
     assert os.WIFSTOPPED(status), status
     proc = Path(f"/proc/{process.pid}")
-    vector = (proc / "auxv").read_bytes()
     (stack,) = (line for line in (proc / "maps").read_text().splitlines() if line.endswith("[stack]"))
     begin, end = (int(part, 16) for part in stack.split()[0].split("-"))
-    changed = b"".join(struct.pack("<QQ", *change(*entry)) for entry in struct.iter_unpack("<QQ", vector))
-    assert changed != vector
-    with open(proc / "mem", "r+b", buffering=0) as memory:
-        memory.seek(begin)
-        place = begin + memory.read(end - begin).rindex(vector)
-        memory.seek(place)
-        memory.write(changed)
+    act(proc, begin, end)
     assert _libc.ptrace(PTRACE_DETACH, process.pid, None, None) == 0
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
+
+
+def with_vector(command: list[str], change: Callable[[int, int], tuple[int, int]]) -> Outcome:
+    """Run it with its auxiliary vector changed, entry (type, value) by entry."""
+
+    def write(proc: Path, begin: int, end: int) -> None:
+        vector = (proc / "auxv").read_bytes()
+        changed = b"".join(struct.pack("<QQ", *change(*entry)) for entry in struct.iter_unpack("<QQ", vector))
+        assert changed != vector
+        with open(proc / "mem", "r+b", buffering=0) as memory:
+            memory.seek(begin)
+            place = begin + memory.read(end - begin).rindex(vector)
+            memory.seek(place)
+            memory.write(changed)
+
+    return stopped_first(command, write)
 
 
 def without_call(command: list[str], number: int, errno: int) -> Outcome:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.snapshot.altered import with_vector, without_call
+from tests.snapshot.altered import stopped_first, with_vector, without_call
 from tests.snapshot.header import PIECES, SEGMENT_COUNT, VDSO, patch
 from tests.snapshot.world import IN_USE, NOT_IN_USE, World, assert_normal, run
 
@@ -86,6 +86,22 @@ def test_place_of_a_segment_is_taken(world: World) -> None:
         world.image.write_bytes(kept)
         patch(world.image, FIXED_SIZE + 32 * index, lambda old: struct.pack("<Q", LAUNCHER_ADDRESS), 8)
         assert_started_normally(world, run, "the memory has no room for the image", "run")
+
+
+def test_second_try(world: World) -> None:
+    """The place is free in the next process: a guard page of the image is put where the first has its stack."""
+    from pyrunc.snapshot.keys import FIXED_SIZE
+
+    (count,) = struct.unpack_from("<Q", world.image.read_bytes(), SEGMENT_COUNT)
+    table = struct.iter_unpack("<QQQQ", world.image.read_bytes()[FIXED_SIZE:][: 32 * count])
+    guard = next(index for index, (_, _, _, protection) in enumerate(table) if protection == 0)
+
+    def move(proc: Path, begin: int, end: int) -> None:
+        patch(world.image, FIXED_SIZE + 32 * guard, lambda old: struct.pack("<Q", begin), 8)
+
+    assert status_line(world, lambda command: stopped_first(command, move)).startswith(IN_USE)
+    command = [str(world.launcher), "--version"]
+    assert stopped_first(command, move) == world.normal("--version")
 
 
 def test_place_of_the_vdso_is_taken(world: World) -> None:
