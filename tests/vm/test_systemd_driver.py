@@ -60,10 +60,10 @@ def test_annotations(box: Box) -> None:
     bundle = bundle_of(box)
     bundle.config["annotations"] = {
         "org.systemd.property.TimeoutStopSec": "7",
-        "org.systemd.property.Documentation": "['man:true(1)']",
+        "org.systemd.property.Documentation": "['file:/etc/hosts']",
     }
     container = box.create(bundle)
-    assert shown(scope(container), "TimeoutStopUSec", "Documentation") == ["7s", "man:true(1)"]
+    assert shown(scope(container), "TimeoutStopUSec", "Documentation") == ["7s", "file:/etc/hosts"]
 
 
 def test_a_property_that_systemd_does_not_know(box: Box) -> None:
