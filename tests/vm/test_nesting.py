@@ -13,7 +13,8 @@ from tests.harness import CHECKOUT, Box, Bundle
 
 pytestmark = pytest.mark.root
 
-HOST = ("/usr", "/bin", "/lib", "/lib64", "/sbin", str(CHECKOUT))
+PACKAGES = CHECKOUT / ".venv/lib"  # in the guest a link to what it shares with its host
+HOST = ("/usr", "/bin", "/lib", "/lib64", "/sbin", str(CHECKOUT), str(PACKAGES.resolve()))
 
 
 def outer(box: Box, inner: Bundle) -> Bundle:
