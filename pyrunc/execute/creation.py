@@ -132,7 +132,7 @@ class Creation(Executor):
 
     def cgroup_descriptor(self) -> int:
         """The v2 cgroup to start in, unless the plan puts the container's process there later."""
-        later = "cgroup" in self.plan.provided or any(op.name == "join_cgroup" for op in self.plan.runtime)
+        later = self.joins_later or "cgroup" in self.plan.provided
         return -1 if self.cgroup is None or later else self.cgroup.directory_fd
 
     def join_cgroup(self) -> None:

@@ -65,7 +65,7 @@ class Init:
         self.pidfd = pidfd
         self.socket = socket
         self.conversation = Conversation()
-        self.name, _, self.start_time = read_stat(pid)
+        self.name, *_, self.start_time = read_stat(pid)
         self._listener = listener
         self._poll = select.poll()
         self._poll.register(socket.fileno(), select.POLLIN)
@@ -154,7 +154,7 @@ class Init:
         os.close(self.pidfd)
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
-        _, _, self.start_time = read_stat(pid)  # the name is stage 1's: this one may have executed already
+        *_, self.start_time = read_stat(pid)  # the name is stage 1's: this one may have executed already
         self._poll.register(self.pidfd, select.POLLIN)
 
     def _reap_end(self) -> int:

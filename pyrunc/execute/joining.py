@@ -31,7 +31,6 @@ class Joining(Executor):
         super().__init__(plan, config, log, options.console_socket, preserved)
         self.record = record
         self._chosen = bool(options.cgroup)
-        self._late_join = any(op.name == "join_cgroup" for op in plan.runtime)
         if record.cgroup:
             self.cgroup = open_cgroup(choose_cgroups(record.cgroup, options.cgroup))
 
@@ -50,7 +49,7 @@ class Joining(Executor):
 
     def cgroup_descriptor(self) -> int:
         """The v2 cgroup to start in, unless the plan joins it later."""
-        return -1 if self.cgroup is None or self._late_join else self.cgroup.directory_fd
+        return -1 if self.cgroup is None or self.joins_later else self.cgroup.directory_fd
 
     def start_init(self) -> None:
         """Start pyrunc-init; beside the init where the container's own cgroup takes no processes.
@@ -61,7 +60,7 @@ class Joining(Executor):
             super().start_init()
         except OSError as error:
             if error.errno in (EACCES, EPERM) and self.record.cgroup.get("driver") == "systemd":
-                self._late_join = True
+                self.joins_later = True
                 super().start_init()
                 self.join_cgroup()
                 return

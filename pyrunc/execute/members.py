@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pyrunc.execute.process import read_start_time
+from pyrunc.execute.process import read_start_time, read_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def members_of(record: Record) -> list[int]:
     if record.private_pids:
         namespace = _pid_namespace(record.pid)
         found |= {pid for pid in pids if namespace and _pid_namespace(pid) == namespace}
-    return sorted(_with_descendants(found, {pid: _parent(pid) for pid in pids}))
+    return sorted(_with_descendants(found, {pid: read_stat(pid)[2] for pid in pids}))
 
 
 def _with_descendants(found: set[int], parents: dict[int, int]) -> set[int]:
@@ -39,12 +39,3 @@ def _pid_namespace(pid: int) -> str:
         return os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:
         return ""
-
-
-def _parent(pid: int) -> int:
-    """Field 4 of proc_pid_stat(5); 0 if the process is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except OSError:
-        return 0

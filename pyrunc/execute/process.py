@@ -25,26 +25,26 @@ DEADLINE = 10.0
 """Seconds that a killed process gets to vanish."""
 
 
-def read_stat(pid: int) -> tuple[bytes, bytes, int]:
-    """Name, state and start time (field 22, clock ticks after boot) of a process; state X if it is gone."""
+def read_stat(pid: int) -> tuple[bytes, bytes, int, int]:
+    """Name, state, parent and start time (clock ticks after boot) of a process, proc_pid_stat(5); X if it is gone."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return b"", b"X", 0
+        return b"", b"X", 0, 0
     try:
         content = os.read(fd, 4096)
     except ProcessLookupError:
-        return b"", b"X", 0
+        return b"", b"X", 0, 0
     finally:
         os.close(fd)
     end = content.rindex(b")")
     fields = content[end + 2 :].split()
-    return content[content.index(b"(") + 1 : end], fields[0], int(fields[19])
+    return content[content.index(b"(") + 1 : end], fields[0], int(fields[1]), int(fields[19])
 
 
 def read_start_time(pid: int) -> int:
     """The start time of a living process; 0 if there is none."""
-    _, state, start_time = read_stat(pid)
+    _, state, _, start_time = read_stat(pid)
     return 0 if state in (b"Z", b"X") else start_time
 
 
@@ -57,7 +57,7 @@ def was_executed(pid: int, pidfd: int, before: bytes) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     for _ in range(MOMENTS):
-        name, state, _ = read_stat(pid)
+        name, state, _, _ = read_stat(pid)
         if name != before:
             return True
         if state == b"Z":

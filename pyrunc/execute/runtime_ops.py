@@ -44,6 +44,7 @@ class Executor:
         self.console = -1
         self.cgroup: Cgroup | None = None
         self.init: Init | None = None
+        self.joins_later = any(op.name == "join_cgroup" for op in plan.runtime)  # starts outside of it then
         self._slots = {name: number for number, name in enumerate(plan.slots())}
         self._lines: dict[tuple[str, int], str] = {}
 

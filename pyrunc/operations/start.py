@@ -97,7 +97,7 @@ def _release(log: Log, entry: Entry, record: Record, pidfd: int) -> None:
     """Write the byte that init waits for, and hear until execve has closed the reply FIFO."""
     reply = os.open(REPLY_FIFO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry.dir_fd)
     try:
-        before, _, _ = read_stat(record.pid)
+        before, *_ = read_stat(record.pid)
         _write_start(entry)
         messages = _read_replies(reply, pidfd)
     finally:

@@ -137,7 +137,8 @@ def test_readonly_root_leaves_other_mounts(root: Path) -> None:
 )
 def test_root_propagation(root: Path, flags: int, expected: set[str]) -> None:
     with restricted(root, ops.root_propagation(MS_SHARED), ops.root_propagation(flags)) as init:
-        assert init.mounts()["/"].propagation == expected
+        # a slave as well where the host shares its mounts
+        assert init.mounts()["/"].propagation - {"master"} == expected
 
 
 def test_mask_file_and_directories(root: Path) -> None:

@@ -50,6 +50,7 @@ def test_program_is_small_and_static() -> None:
     assert b"ld-linux" not in PROGRAM.read_bytes() and b"ld-musl" not in PROGRAM.read_bytes()
 
 
+@pytest.mark.needs("make")
 def test_decoder_survives_mutations() -> None:
     subprocess.run(["make", "-s", "-C", CHECKOUT / "csrc", "fuzz"], check=True)
     subprocess.run([CHECKOUT / "build" / "fuzz_plan", "300000", str(os.getpid())], check=True)
