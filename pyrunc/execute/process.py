@@ -26,7 +26,7 @@ DEADLINE = 10.0
 
 
 def read_stat(pid: int) -> tuple[bytes, bytes, int, int]:
-    """Name, state, parent and start time (clock ticks after boot) of a process, proc_pid_stat(5); X if it is gone."""
+    """Name, state, parent and start time (ticks after boot), see proc_pid_stat(5); state X if it is gone."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

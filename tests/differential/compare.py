@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 from tests import cgroups
@@ -16,6 +17,7 @@ from tests.harness import Runtime
 
 RELEASES = {"runc": "1.1.", "crun": "1.8."}  # Debian 12's: listed differences must show with these
 STATE = "runtime.md#state: the state MAY include additional properties; ours are runc's"
+SLAVE = "config-linux.md#rootfs-mount-propagation names no default; ours, a slave of the host's, is runc's"
 EVERYWHERE: dict[str, dict[str, str]] = {  # differences of every case, as in `cases`
     "runc": {},
     "crun": {
@@ -27,11 +29,12 @@ EVERYWHERE: dict[str, dict[str, str]] = {  # differences of every case, as in `c
         "report/session_keyring": "the specification says nothing of keyrings; name and permissions are runc's",
         "report/links//dev/core": "runtime-linux.md#dev-symbolic-links: four links are asked for, core is none",
         "report/actions/tree:/dev/core": "runtime-linux.md#dev-symbolic-links: four links are asked for",
-        "report/mountinfo/(root)": "config-linux.md#rootfs-mount-propagation names no default; ours, a slave, is runc's",
+        "report/propagation/(root)": SLAVE,
+        "shared:report/propagation/": SLAVE,
         "v1:report/cgroup/unified": "config-linux.md#cgroups-path: a runtime MAY leave hierarchies out; runc joins this too",
     },
 }
-CONDITION = re.compile(r"(v1|v2|newer):")
+CONDITION = re.compile(r"(v1|v2|newer|shared):")
 CLASSES = (
     ("exists", r"already exists"),
     ("missing", r"no such file|not found|does not exist|no such device or address|not exist"),
@@ -55,16 +58,16 @@ def clean(text: str, names: dict[str, str]) -> str:
     return text
 
 
-def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
-    """mountinfo by mount point (the second on one place gets a `+`), without ids and device numbers.
+def mounts(lines: list[str], names: dict[str, str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """mountinfo by mount point (the second on one place gets a `+`), without ids and device numbers; and the propagation.
 
     Read-only is what counts for the program: the mount or its superblock.
     """
     rows = [(line.split(" - ")[0].split(), line.split(" - ")[1].split()) for line in lines]
     places = {left[0]: clean(left[4], names) for left, _ in rows}
     found: dict[str, str] = {}
+    propagation: dict[str, list[str]] = {}
     for left, right in sorted(rows, key=lambda row: row[0][4]):
-        tags = sorted(re.sub(r":\d+", "", tag) for tag in left[6:])
         kind, source, *rest = right
         data = set(",".join(rest).split(",")) - {"rw"}
         options = set(left[5].split(",")) - {"rw"} | data & {"ro"}
@@ -78,9 +81,11 @@ def mounts(lines: list[str], names: dict[str, str]) -> dict[str, str]:
         if hidden := _mask(left[3], kind, source, options, data):
             found[place] = f"on {places.get(left[1], '-')} {hidden}"
             continue
+        if tags := sorted(re.sub(r":\d+", "", tag) for tag in left[6:]):
+            propagation[place] = tags
         text = f"on {places.get(left[1], '-')} root={clean(left[3], names)} {','.join(sorted(options))} "
-        found[place] = text + f"{' '.join(tags)} {kind} {source} {','.join(sorted(data - {'ro'}))}"
-    return found
+        found[place] = text + f"{kind} {source} {','.join(sorted(data - {'ro'}))}"
+    return found, propagation
 
 
 def _mask(root: str, kind: str, source: str, options: set[str], data: set[str]) -> str:
@@ -109,7 +114,7 @@ def namespaces(links: dict[str, str]) -> dict[str, str]:
 def report(raw: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     """A probe report, comparable."""
     made = dict(raw)
-    made["mountinfo"] = mounts(raw["mountinfo"], names)
+    made["mountinfo"], made["propagation"] = mounts(raw["mountinfo"], names)
     made["fds"] = {fd: clean(file_kind(target), names) for fd, target in raw["fds"].items()}
     made["namespaces"] = namespaces(raw["namespaces"])
     paths = [clean(line.split(":", 1)[1], names).split(":", 1) for line in raw["cgroup"]]
@@ -170,13 +175,23 @@ def differences(left: Any, right: Any, place: str = "") -> list[tuple[str, Any, 
 
 def reasons_for(peer: Runtime, listed: dict[str, str]) -> dict[str, str]:
     """place → reason, of what is listed for this version of cgroups and release of the peer."""
-    conditions = {f"v{cgroups.version()}", "newer" if not is_judged(peer) else ""}
+    conditions = {
+        f"v{cgroups.version()}",
+        "newer" if not is_judged(peer) else "",
+        "shared" if host_shares() else "",
+    }
     parts = {place: CONDITION.match(place) for place in listed}
     return {
         place[match.end() :] if match else place: listed[place]
         for place, match in parts.items()
         if match is None or match[1] in conditions
     }
+
+
+def host_shares() -> bool:
+    """Whether the host shares its mounts, as systemd does."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any("shared:" in line for line in lines if line.split()[4] == "/")
 
 
 def is_judged(peer: Runtime) -> bool:

@@ -4,8 +4,8 @@ A case changes one thing in the base config and says what to ask the probe.
 Where we differ from a peer on purpose, `runc` or `crun` (or `difference`, for both) maps the
 compared place (a prefix of its path, see `compare`) to the reason, with the sentence of the
 specification that decides it.  A reason that no longer holds fails the test.  A place after
-`v1:` or `v2:` differs on that version of cgroups only, after `newer:` with releases later than
-Debian 12's only.
+`v1:` or `v2:` differs on that version of cgroups only, after `shared:` where the host shares
+its mounts, after `newer:` with releases later than Debian 12's only.
 """
 
 from __future__ import annotations

@@ -152,6 +152,9 @@ CASES = [
         runc={
             "create": "config-linux.md#allowed-device-list: access is composed of r, w and m; runc drops the rest"
         },
+        crun={
+            "v2:create": "config-linux.md#allowed-device-list: access is composed of r, w and m; on v2 crun drops the rest"
+        },
     ),
     Case(
         "masked",

@@ -160,7 +160,7 @@ CASES = [
         "propagation-shared",
         bind("/data", "bind", "shared"),
         crun={
-            "report/mountinfo//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
+            "report/propagation//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
         },
     ),
     Case("propagation-slave", bind("/data", "bind", "slave")),
@@ -168,7 +168,7 @@ CASES = [
         "propagation-unbindable",
         bind("/data", "bind", "unbindable"),
         crun={
-            "report/mountinfo//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
+            "report/propagation//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
         },
     ),
     Case("through-symlink", through_symlink, "list:/real"),
@@ -206,7 +206,7 @@ CASES = [
         "root-propagation-shared",
         put("/linux/rootfsPropagation", "shared"),
         runc={
-            "report/mountinfo": "config-linux.md#rootfs-mount-propagation: sets the rootfs's propagation; runc fixed shared in 1.4"
+            "report/propagation": "config-linux.md#rootfs-mount-propagation: sets the rootfs's propagation; runc fixed shared in 1.4"
         },
     ),
     Case("root-propagation-slave", put("/linux/rootfsPropagation", "slave")),
