@@ -13,11 +13,12 @@ _numbers = itertools.count()
 
 
 class Lab:
-    """A scratch folder, namespaces held by a process, network devices, a listener for seccomp."""
+    """A scratch folder, mounts in it, namespaces held by a process, network devices, a listener for seccomp."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(parents=True)
+        self.mounts: list[Path] = []
         self.holders: list[subprocess.Popen[bytes]] = []
         self.devices: list[str] = []
         self.listeners: list[threading.Thread] = []
@@ -26,6 +27,13 @@ class Lab:
         path = self.directory / name
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o755)
+        return path
+
+    def tmpfs(self, name: str, options: str) -> Path:
+        """A folder with a tmpfs mounted on it."""
+        path = self.folder(name)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "lab", path], check=True)
+        self.mounts.append(path)
         return path
 
     def file(self, name: str, text: str = "from the host\n") -> Path:
@@ -86,6 +94,8 @@ class Lab:
         return path.read_text() if path.exists() else ""
 
     def close(self) -> None:
+        for path in self.mounts:
+            subprocess.run(["umount", path], check=True)
         for device in self.devices:
             subprocess.run(["ip", "link", "del", device], capture_output=True, check=False)
         for holder in self.holders:

@@ -24,6 +24,10 @@ def link_out_of_root(bundle: Bundle, lab: Lab) -> None:
     bundle.mount("/link/pyrunc-inside", "tmpfs", "tmpfs")
 
 
+def flags_of_source(bundle: Bundle, lab: Lab) -> None:
+    bundle.mount("/data", "bind", str(lab.tmpfs("source", "nosuid,nodev,noexec")), "bind", "ro")
+
+
 def in_order(bundle: Bundle, lab: Lab) -> None:
     bundle.mount("/a", "tmpfs", "first")
     bundle.mount("/a/b", "bind", str(lab.folder("source")), "bind")
@@ -36,7 +40,7 @@ def hidden_by_later(bundle: Bundle, lab: Lab) -> None:
 
 
 def submounts(*options: str):  # type: ignore[no-untyped-def]
-    """Bind the root's own /sys and /proc trees of the host: there are mounts below."""
+    """Bind the host's /dev: there are mounts below."""
 
     def prepare(bundle: Bundle, lab: Lab) -> None:
         bundle.mount("/tree", "bind", "/dev", *options)
@@ -141,6 +145,13 @@ CASES = [
     Case("bind-folder", bind("/data"), "list:/data", "create:/data"),
     Case("bind-readonly", bind("/data", "bind", "ro"), "list:/data", "create:/data", "rdonly-off:/data"),
     Case("bind-flags", bind("/data", "bind", "nosuid", "nodev", "noexec", "noatime"), "list:/data"),
+    Case(
+        "bind-flags-of-source",
+        flags_of_source,
+        difference={
+            "report/mountinfo//data": "config.md#linux-mount-options: each option does what it says; ro takes nosuid, nodev and noexec of the source away from no mount here"
+        },
+    ),
     Case("bind-rbind-private", bind("/data", "rbind", "rprivate"), "list:/data"),
     Case("bind-file", bind("/etc/hosts", "bind", "ro", file=True), "read:/etc/hosts", "openw:/etc/hosts"),
     Case("bind-file-deep", bind("/new/deep/file", "bind", file=True), "read:/new/deep/file", "tree:/new"),

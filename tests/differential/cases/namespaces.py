@@ -84,13 +84,16 @@ KEYRING = "runc 1.1 misreads the permissions of a keyring that belongs to anothe
 DEVICES = "config-linux.md#network-devices: they are moved, or the runtime MUST generate an error; younger than these releases"
 MAPPED = "config.md#mounts: the mount's own mappings MUST be applied; runc knows them from 1.2 on"
 BOUND = "config-linux.md#default-devices: they MUST be there; whether a bound one is nosuid and noexec is left open"
+# with the flags that it may have where it comes from: what becomes of those is a case of mounts
+host_sys = mount("/sys", "bind", "/sys", "rbind", "ro", "nosuid", "nodev", "noexec")
+
 CASES = [
     Case(
         "pid-inherited", both(inherit("pid"), put("/linux/maskedPaths", []), put("/linux/readonlyPaths", []))
     ),
     Case(
         "network-inherited",
-        both(inherit("network"), mount("/sys", "bind", "/sys", "rbind", "ro")),
+        both(inherit("network"), host_sys),
         crun={
             "v1:report/mountinfo//sys/fs/cgroup/unified": "not a difference of the runtimes: here crun is not shown version 2 of a hybrid host"
         },
@@ -135,7 +138,7 @@ CASES = [
     ),
     Case(
         "namespaces-only-mount",
-        both(inherit("pid", "network", "ipc", "uts"), mount("/sys", "bind", "/sys", "rbind", "ro")),
+        both(inherit("pid", "network", "ipc", "uts"), host_sys),
         crun={
             "v1:report/mountinfo//sys/fs/cgroup/unified": "not a difference of the runtimes: here crun is not shown version 2 of a hybrid host"
         },
