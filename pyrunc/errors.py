@@ -22,7 +22,6 @@ class PyruncError(Exception):
         pointer: str = "",
         step: str = "",
         path: str = "",
-        syscall: str = "",
         errno: int = 0,
         hint: str = "",
     ) -> None:
@@ -31,13 +30,12 @@ class PyruncError(Exception):
         self.pointer = pointer
         self.step = step
         self.path = path
-        self.syscall = syscall
         self.errno = errno
         self.hint = hint
 
     def fields(self) -> dict[str, str | int]:
         """The fields that are known, by name, in a fixed order."""
-        names = ("step", "pointer", "syscall", "path", "errno", "hint")
+        names = ("step", "pointer", "path", "errno", "hint")
         return {name: value for name in names if (value := getattr(self, name))}
 
 

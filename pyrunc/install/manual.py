@@ -41,8 +41,8 @@ the operation that failed, as
 .B pyrunc plan
 prints it
 .TP
-.BR syscall ,\  path ,\  errno
-what the kernel refused, and where
+.BR path ,\  errno
+the file or directory it is about, and the number of the kernel's error
 .TP
 .B hint
 what may help
