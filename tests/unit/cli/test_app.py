@@ -99,3 +99,23 @@ def test_every_command_is_a_verb_of_the_api() -> None:
 
     assert set(COMMANDS) - {"snapshot"} == set(pyrunc.__all__) - {name for name in pyrunc.__all__ if name[0].isupper()}
     assert all(callable(getattr(pyrunc, name)) for name in pyrunc.__all__)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_verb_shows_what_its_caller_passes(name: str) -> None:
+    import pyrunc
+    from pyrunc.api import verb
+
+    if name not in pyrunc.__all__:
+        return
+    shown = inspect.signature(verb(name)).parameters
+    assert "context" not in shown
+    assert {"root", "systemd_cgroup", "rootless"} <= set(shown)
+    assert {argument.rstrip("?*") for argument in COMMANDS[name].arguments} <= {*shown, "args"}
+
+
+def test_a_parameter_of_the_verb_is_not_taken_for_a_global_flag(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    import pyrunc
+
+    pyrunc.spec(str(tmp_path), rootless=True)
+    assert "uidMappings" in (tmp_path / "config.json").read_text()
