@@ -20,6 +20,9 @@ class DryLab(Lab):
     def namespace(self, kind: str) -> str:
         return f"/namespaces/{kind}"
 
+    def tmpfs(self, name: str, options: str) -> Path:
+        return self.folder(name)
+
     def device(self) -> str:
         return "eth1"
 
