@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from pyrunc.cli import commands
 from pyrunc.cli.commands import COMMANDS, GLOBAL_FLAGS, Command, Flag
+from pyrunc.cli.details import describe, paragraphs
 from pyrunc.cli.parser import Parsed
 from pyrunc.errors import UsageError
 
@@ -139,7 +140,17 @@ def _option(flag: Flag) -> click.Option:
             "metavar": "|".join(filter(None, flag.choices)),
         },
     }
-    return _Option(names, help=flag.help[:1].upper() + flag.help[1:] + ".", **kinds[flag.kind])
+    return _Option(names, help=_sentence(describe(flag)), **kinds[flag.kind])
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _whole_help(command: Command) -> str:
+    """The first line and the paragraphs behind it; \\b keeps click from filling one."""
+    more = ["\b\n" + text if text.startswith(" ") else text for text in paragraphs(command.name)]
+    return "\n\n".join([command.help, *more])
 
 
 class _Argument(click.Argument):
@@ -173,7 +184,8 @@ class _Command(click.Command):
     def __init__(self, command: Command, **attributes: Any) -> None:
         super().__init__(
             command.name,
-            help=command.help,
+            help=_whole_help(command),
+            short_help=command.help,
             context_settings={"allow_interspersed_args": not command.in_order},
             **attributes,
         )

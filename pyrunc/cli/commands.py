@@ -116,16 +116,26 @@ def parse_bool(text: str) -> bool:
 
 
 GLOBAL_FLAGS = (
-    Flag("root", TEXT, "directory of the container records (default: /run/pyrunc)", metavar="DIR"),
+    Flag(
+        "root",
+        TEXT,
+        "directory of the records (default: /run/pyrunc, for ordinary users $XDG_RUNTIME_DIR/pyrunc)",
+        metavar="DIR",
+    ),
     Flag("log", TEXT, "append log lines to this file (default: standard error)", metavar="FILE"),
     Flag("log-format", CHOICE, "form of the log lines", choices=("text", "json")),
-    Flag("debug", BOOL, "log every step"),
+    Flag("debug", BOOL, "log every operation as it is carried out; of a failure, the place in the code too"),
     Flag("systemd-cgroup", BOOL, "let systemd make the cgroups (cgroupsPath is slice:prefix:name)"),
-    Flag("rootless", CHOICE, "go on where cgroups may not be changed", choices=("auto", "true", "false")),
+    Flag(
+        "rootless",
+        CHOICE,
+        "go on without a cgroup where none may be made; auto: ordinary users do",
+        choices=("auto", "true", "false"),
+    ),
     Flag(
         "cgroup-manager",
         CHOICE,
-        "who makes the cgroups; empty: as --systemd-cgroup says",
+        "who makes the cgroups (default: systemd with --systemd-cgroup, else cgroupfs); disabled: nobody",
         choices=("", "cgroupfs", "systemd", "disabled"),
     ),
 )
@@ -160,7 +170,7 @@ _ENTRIES = (
     Command(
         "run",
         ("id",),
-        "Make a container, run its program, wait for it and delete the container.",
+        "Create a container, start it, wait for its end and delete it.",
         (
             *_CREATE_FLAGS,
             _DETACH,
@@ -253,7 +263,7 @@ _ENTRIES = (
         (
             _BUNDLE,
             Flag("format", CHOICE, "form of the output", choices=("text", "json")),
-            Flag("facts", TEXT, "plan for the host this file describes, not for this one", metavar="FILE"),
+            Flag("facts", TEXT, "plan for the host that this file describes", metavar="FILE"),
             _NO_PIVOT,
             _NO_NEW_KEYRING,
             _PRESERVE,

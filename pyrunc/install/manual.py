@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyrunc.cli.commands import BOOL, COMMANDS, GLOBAL_FLAGS, Command, Flag
+from pyrunc.cli.details import describe, paragraphs
 
 _HEAD = r""".\" Generated from pyrunc/cli/commands.py by pyrunc/install/manual.py; `make man` renews it.
 .TH PYRUNC 8 "" "pyrunc" "System administration"
@@ -146,14 +147,22 @@ def _command(command: Command) -> str:
         name = f"\\fI{argument.rstrip('?*')}\\fR"
         words.append({"?": f"[{name}]", "*": f"[{name} ...]"}.get(argument[-1], name))
     parts = [f".SS {' '.join(words)}", _escape(command.help)]
+    parts += [_paragraph(text) for text in paragraphs(command.name)]
     return "\n".join(parts + [_flag(flag) for flag in command.flags])
+
+
+def _paragraph(text: str) -> str:
+    """Filled, or as it is if it begins with spaces."""
+    if text.startswith(" "):
+        return f".PP\n.nf\n{_escape(text)}\n.fi"
+    return f".PP\n{_escape(text)}"
 
 
 def _flag(flag: Flag) -> str:
     shown = flag.metavar or "|".join(filter(None, flag.choices)) or "N"
     value = "" if flag.kind == BOOL else f" \\fI{shown}\\fR"
     short = f"\\fB\\-{flag.short}\\fR, " if flag.short else ""
-    return f".TP\n{short}\\fB\\-\\-{_escape(flag.name)}\\fR{value}\n{_escape(flag.help)}"
+    return f".TP\n{short}\\fB\\-\\-{_escape(flag.name)}\\fR{value}\n{_escape(describe(flag))}"
 
 
 def _escape(text: str) -> str:

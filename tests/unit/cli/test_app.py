@@ -9,6 +9,7 @@ import pytest
 
 from pyrunc.cli.app import understand
 from pyrunc.cli.commands import COMMANDS
+from pyrunc.cli.details import DETAILS
 from pyrunc.cli.parser import Parsed
 from pyrunc.errors import UsageError
 
@@ -119,3 +120,17 @@ def test_a_parameter_of_the_verb_is_not_taken_for_a_global_flag(tmp_path) -> Non
 
     pyrunc.spec(str(tmp_path), rootless=True)
     assert "uidMappings" in (tmp_path / "config.json").read_text()
+
+
+def test_help_has_what_is_behind_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Paragraphs are filled, but a table stays as it is; each belongs to a command."""
+    assert set(DETAILS) <= set(COMMANDS)
+    assert understand(["snapshot", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "\n      remove   remove it; commands start as ever\n" in out
+    assert "commands that begin with it start" in " ".join(out.split())
+
+
+def test_help_says_the_default_of_a_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert understand(["list", "--help"]) == 0
+    assert "(default: table)" in capsys.readouterr().out
