@@ -124,7 +124,7 @@ GLOBAL_FLAGS = (
     ),
     Flag("log", TEXT, "append log lines to this file (default: standard error)", metavar="FILE"),
     Flag("log-format", CHOICE, "form of the log lines", choices=("text", "json")),
-    Flag("debug", BOOL, "log every operation as it is carried out; of a failure, the place in the code too"),
+    Flag("debug", BOOL, "log every operation as it is carried out"),
     Flag("systemd-cgroup", BOOL, "let systemd make the cgroups (cgroupsPath is slice:prefix:name)"),
     Flag(
         "rootless",

@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
         return _carry_out(parsed, _context(options, log))
     except Exception as error:
         failure = explain(error)
-        if log.debugging:
-            _print_trace()
+        if log.debugging and failure is not error:
+            _log_trace(log, error)
         log.failure(failure, parsed.command.prefix if parsed else "")
         return parsed.command.setup_failure if parsed and not isinstance(failure, UsageError) else 1
     except KeyboardInterrupt:
@@ -146,7 +146,9 @@ def explain(error: Exception) -> PyruncError:
     return PyruncError(text, hint="run it with --debug")
 
 
-def _print_trace() -> None:
-    from traceback import print_exc
+def _log_trace(log: Log, error: Exception) -> None:
+    """Where in the code an unforeseen error comes from; not on standard error, which engines read."""
+    from traceback import format_exception
 
-    print_exc()
+    for line in "".join(format_exception(error)).splitlines():
+        log.debug(line)

@@ -87,6 +87,21 @@ def test_what_was_not_foreseen_is_named() -> None:
         assert cli.explain(error).text.startswith("internal error: KeyError: 'x' (test_main.py:")
 
 
+@pytest.mark.parametrize(("error", "traced"), [(KeyError("x"), True), (OperationError("as it is"), False)])
+def test_debug_traces_only_what_was_not_foreseen(
+    error: Exception, traced: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Into the log: of what is on standard error engines make their own message."""
+
+    def fail(context: Context, id: str) -> None:
+        raise error
+
+    monkeypatch.setattr("pyrunc.operations.start.start", fail)
+    assert cli.main(["--debug", "--log", str(tmp_path / "log"), "start", "x"]) == 1
+    assert ("Traceback" in (tmp_path / "log").read_text()) == traced
+    assert len(capfd.readouterr().err.splitlines()) == 1
+
+
 def test_a_log_that_cannot_be_opened(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--log", "/nowhere/log", "list"]) == 1
     assert "/nowhere/log: no such file or directory" in capfd.readouterr().err
