@@ -121,3 +121,16 @@ def test_kubernetes(cri_directory: Path, image_tar: Path, tmp_path: Path) -> Non
     finally:
         service.call("StopPodSandbox", [(1, pod)])
         service.call("RemovePodSandbox", [(1, pod)])
+
+
+def test_what_is_left_for_troubleshooting(containerd: Containerd, runtime: str, scratch: Path) -> None:
+    """The page's program in pyrunc's place: a create fails, and its log and configuration are still there."""
+    [block] = [block for block in blocks(page("troubleshooting.md"), "sh") if block.title]
+    text = located(block, runtime).text.replace("/run/", f"{scratch}/")
+    write_program(scratch / "pyrunc-debug", text.removeprefix("#!/bin/sh\n"))
+    done = containerd.ctr("run", "--rm", "--runc-binary", str(scratch / "pyrunc-debug"), REFERENCE, "box", "nonsense")
+    assert done.returncode == 1
+    *_, last, error = (scratch / "pyrunc-debug.log").read_text().splitlines()
+    assert '"level":"debug"' in last and "find_executable" in last
+    assert '"pointer":"/process/args"' in error
+    assert "nonsense" in (scratch / "pyrunc-debug.json").read_text()
