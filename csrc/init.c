@@ -53,8 +53,7 @@ uint32_t slot_index(const struct op *op, unsigned index)
 
 int op_signal(struct context *context, const struct op *op)
 {
-    reply_signal(context, arg_str(op, 0));
-    return 0;
+    return reply_signal(context, arg_str(op, 0));
 }
 
 int op_wait(struct context *context, const struct op *op)

@@ -231,9 +231,10 @@ int op_await_start(struct context *context, const struct op *op)
 
     if (start < 0 || reply < 0)
         return -EBADF;
+    if (!error)
+        error = reply_switch(context, reply);
     if (error < 0)
         return error;
-    reply_switch(context, reply);
     do
         got = read(start, &byte, 1);
     while (got < 0 && errno == EINTR);

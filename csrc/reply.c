@@ -65,9 +65,9 @@ static int post(const struct context *context, struct message message, const cha
     return sent < 0 ? sent : 0;
 }
 
-void reply_signal(const struct context *context, const char *name)
+int reply_signal(const struct context *context, const char *name)
 {
-    post(context, (struct message){.kind = MESSAGE_SIGNAL}, name, -1);
+    return post(context, (struct message){.kind = MESSAGE_SIGNAL}, name, -1);
 }
 
 void reply_error(const struct context *context, int error)
@@ -128,12 +128,16 @@ int reply_peer_alive(const struct context *context)
     return poll(&item, 1, 0) <= 0 || !(item.revents & (POLLHUP | POLLRDHUP | POLLERR));
 }
 
-void reply_switch(struct context *context, int fifo)
+int reply_switch(struct context *context, int fifo)
 {
-    reply_signal(context, "created");
+    int error = reply_signal(context, "created");
+
+    if (error < 0) /* the filter: nobody would ever start what waits then */
+        return error;
     close(context->socket);
     context->socket = -1;
     context->reply = fifo;
+    return 0;
 }
 
 void detail_set(struct context *context, const char *text)

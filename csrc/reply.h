@@ -28,7 +28,7 @@ struct message {
     /* char text[length] follows */
 };
 
-void reply_signal(const struct context *context, const char *name);
+int reply_signal(const struct context *context, const char *name);
 /* `error` is a -errno; the text is the context's detail. */
 void reply_error(const struct context *context, int error);
 void reply_warning(const struct context *context, int error, const char *text);
@@ -41,7 +41,7 @@ int reply_fd(const struct context *context, uint32_t slot, int fd);
 int reply_wait(struct context *context, const char *name);
 /* 1 if the runtime still holds its end of the socket (or there is none any more). */
 int reply_peer_alive(const struct context *context);
-/* Sends signal `created`, closes the socket; from here errors go to `fifo`. */
-void reply_switch(struct context *context, int fifo);
+/* Sends signal `created`, closes the socket; from here errors go to `fifo`. -errno if it cannot be sent. */
+int reply_switch(struct context *context, int fifo);
 
 #endif

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _START = "unable to start container process: "
 _INIT = _START + "error during container init: "
 SIGKILL = 9
+UNHEARD = 1  # exit status of a pyrunc-init that failed, or could say nothing
 _FILTERED = "its seccomp filter forbids what every program needs, as read, write, execve or exit_group"
 _HINTS = {4: _FILTERED, 31: _FILTERED, SIGKILL: "somebody killed it, or a limit of the container did"}
 
@@ -62,7 +63,8 @@ def explain_end(status: int, step: str, oom_killed: bool, lacked_memory: bool) -
         text = f"{_START}the container's init was killed by signal {number}"
         return OperationError(text, step=step, hint=hint)
     code = os.waitstatus_to_exitcode(status)
-    return OperationError(f"{_START}the container's init ended with status {code}", step=step)
+    hint = _FILTERED if code == UNHEARD else ""
+    return OperationError(f"{_START}the container's init ended with status {code}", step=step, hint=hint)
 
 
 def explain_runtime(op: Op, error: OSError) -> PyruncError:

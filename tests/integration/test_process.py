@@ -394,3 +394,20 @@ def test_a_filter_that_allows_nothing(box: Box, default: str, number: int) -> No
     bundle.linux["seccomp"] = seccomp(default=default)
     result = box.try_create(bundle).failed(f"killed by signal {number:d}")
     assert "seccomp" in result.log[-1]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ((), "ended with status 1"),
+        (("close",), "ended with status 1"),
+        (("exit_group",), "killed by signal 4"),
+    ],
+)
+def test_a_filter_that_forbids_write(box: Box, more: tuple[str, ...], end: str) -> None:
+    """The init cannot say that it waits for its start: it ends instead, and nobody waits for it."""
+    only_ours(box, "it is about our init")
+    bundle = box.bundle()
+    bundle.linux["seccomp"] = seccomp({"names": ["write", *more], "action": "SCMP_ACT_ERRNO"})
+    result = box.try_create(bundle).failed(end)
+    assert "seccomp" in result.log[-1]["hint"]
