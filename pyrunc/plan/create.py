@@ -201,10 +201,10 @@ class _Story:
         self.plan.warnings += self.mounts.warnings
         self.plan.provided += self.mounts.user_namespaces
         sources = plan_root_source(self.config, bundle) + self.mounts.sources + devices
-        if self.options.notify_socket:
+        if self.options.notify_socket:  # read-only: its socket takes messages all the same
             sources.append(ops.open_tree(NOTIFY, self.options.state_dir + "/notify", 0))
-            flags = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
-            sources.append(ops.mount_setattr(NOTIFY, flags, 0, linux.MS_SLAVE, 0))
+            safe = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
+            sources.append(ops.mount_setattr(NOTIFY, safe | linux.MOUNT_ATTR_RDONLY, 0, linux.MS_SLAVE, 0))
         return sources
 
     def populate(self) -> None:

@@ -412,3 +412,12 @@ def test_notify_socket_is_proxied(box: Box) -> None:
     report = json.loads((box.directory / "report").read_text())
     assert report["actions"]["notify:READY=1"] == "ok"
     assert "NOTIFY_SOCKET=/run/notify/notify.sock" in report["env"]
+
+
+def test_notify_directory_takes_no_files(box: Box) -> None:
+    """It is the host's, below the state root, and goes with the container."""
+    peer_differs(box, crun="has another directory")
+    bundle = box.bundle("/bin/probe", "mkdir:/run/notify/deep")
+    environment = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": str(box.directory / "nobody")}
+    report = box.create(bundle, env=environment).start().report()
+    assert report["actions"]["mkdir:/run/notify/deep"] == "EROFS"
