@@ -33,6 +33,7 @@ from pyrunc.plan.process import (
     plan_domains,
     plan_end,
     plan_keyring,
+    plan_limits,
     plan_process,
     plan_terminal,
 )
@@ -273,10 +274,9 @@ class _Story:
         listener: list[Op] = []
         if program:
             seccomp, listener = plan_seccomp(self.section.get("seccomp"), self.options.seccomp_program)
-            if program.rlimits:
-                self.init += [ops.signal("attributes"), ops.wait("limits")]
-                self.runtime += [ops.wait("attributes"), *program.rlimits, ops.signal("limits")]
-            self.init += plan_domains(self.section)
+            init, runtime = plan_limits(program)
+            self.runtime += runtime
+            self.init += init + plan_domains(self.section)
             self.init += program.attributes
             self.init += program.identity
         if self._builds_before() and self.enters_last:

@@ -18,6 +18,7 @@ from pyrunc.plan.process import (
     plan_domains,
     plan_end,
     plan_keyring,
+    plan_limits,
     plan_process,
     plan_terminal,
 )
@@ -146,9 +147,9 @@ def _enter(namespaces: set[str]) -> list[Op]:
 def _settle(plan: Plan, process: Process, program: ProcessPlan, options: ExecOptions) -> None:
     """The process's attributes and the program, as in a create but without a wait for start."""
     seccomp, listener = plan_seccomp(options.linux.get("seccomp"), options.seccomp_program)
-    if program.rlimits:
-        plan.init += [ops.signal("attributes"), ops.wait("limits")]
-        plan.runtime += [ops.wait("attributes"), *program.rlimits, ops.signal("limits")]
+    init, runtime = plan_limits(program)
+    plan.init += init
+    plan.runtime += runtime
     plan.init += plan_domains(options.linux)
     plan.init += program.attributes
     plan.init.append(ops.set_parent_death_signal(0))  # the program may outlive the runtime

@@ -32,14 +32,15 @@ IO_CLASSES = {
 class ProcessPlan:
     """One process's operations.
 
-    rlimits: for the runtime; attributes: with all rights; identity: becoming the
-    program's user and finding the program as that user; capabilities: from here on
-    rights are lost; environment: the program's variables.
+    files: what opens files; rlimits: for the runtime; attributes: with all rights;
+    identity: becoming the program's user and finding the program as that user;
+    capabilities: from here on rights are lost; environment: the program's variables.
     """
 
-    __slots__ = ("attributes", "capabilities", "environment", "identity", "rlimits", "seccomp_first")
+    __slots__ = ("attributes", "capabilities", "environment", "files", "identity", "rlimits", "seccomp_first")
 
     def __init__(self) -> None:
+        self.files: list[Op] = []
         self.rlimits: list[Op] = []
         self.attributes: list[Op] = []
         self.identity: list[Op] = []
@@ -59,18 +60,18 @@ def plan_process(
     plan = ProcessPlan()
     environment = _environment(process)
     plan.environment = [name if value is None else f"{name}={value}" for name, value in environment.items()]
-    plan.rlimits = plan_rlimits(process)
+    plan.rlimits = _rlimits(process)
     user: User = process.get("user") or {"uid": 0, "gid": 0}
     uid = user["uid"]
+    plan.files = _labels(process, facts, proc_open, warnings)
+    if not environment.get("HOME"):
+        plan.files.append(ops.find_home(uid).at(POINTER + "/env"))
     plan.attributes = [
-        *_labels(process, facts, proc_open, warnings),
         *_scheduling(process),
         ops.close_fds(keep_fds),
         *_stdio(process, uid),
         ops.change_directory(process["cwd"]).at(POINTER + "/cwd"),
     ]
-    if not environment.get("HOME"):
-        plan.attributes.append(ops.find_home(uid).at(POINTER + "/env"))
     if process.get("noNewPrivileges"):
         plan.attributes.append(ops.set_no_new_privs().at(POINTER + "/noNewPrivileges"))
     else:
@@ -121,15 +122,21 @@ def _environment(process: Process) -> dict[str, str | None]:
     return result
 
 
-def plan_rlimits(process: Process) -> list[Op]:
-    """Resource limits, that on open files last: what still has to be opened is opened before."""
-    result: list[Op] = []
-    last: list[Op] = []
-    for index, limit in enumerate(process.get("rlimits") or ()):
-        number = linux.RLIMITS[limit["type"]]
-        op = ops.set_rlimit(number, limit["soft"], limit["hard"]).at(f"{POINTER}/rlimits/{index}")
-        (last if number == linux.RLIMITS["RLIMIT_NOFILE"] else result).append(op)
-    return result + last
+def plan_limits(plan: ProcessPlan) -> tuple[list[Op], list[Op]]:
+    """What pyrunc-init and the runtime do: files are opened first, for there is a limit on open files."""
+    if not plan.rlimits:
+        return plan.files, []
+    init = [*plan.files, ops.signal("attributes"), ops.wait("limits")]
+    return init, [ops.wait("attributes"), *plan.rlimits, ops.signal("limits")]
+
+
+def _rlimits(process: Process) -> list[Op]:
+    return [
+        ops.set_rlimit(linux.RLIMITS[limit["type"]], limit["soft"], limit["hard"]).at(
+            f"{POINTER}/rlimits/{index}"
+        )
+        for index, limit in enumerate(process.get("rlimits") or ())
+    ]
 
 
 def _labels(process: Process, facts: Facts, proc_open: bool, warnings: list[str]) -> list[Op]:

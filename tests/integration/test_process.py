@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,18 @@ def test_home_comes_from_passwd(box: Box, uid: int, home: str) -> None:
     bundle.process["env"] = ["PATH=/bin"]
     bundle.process["user"] = {"uid": uid, "gid": uid}
     assert f"HOME={home}" in box.report(bundle)["env"]
+
+
+def test_home_is_found_where_few_files_may_be_open(box: Box) -> None:
+    """The limit is the program's: the init has opened what it needs, here and in exec."""
+    peer_differs(box, crun="opens files of its own below the limit")
+    bundle = box.bundle("/bin/sleep", "100")
+    (bundle.rootfs / "etc/passwd").write_text("root:x:0:0::/home/of/root:/bin/sh\n")
+    bundle.process["env"] = ["PATH=/bin"]
+    bundle.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 8, "hard": 8}]
+    container = box.started(bundle)
+    assert b"HOME=/home/of/root" in Path(f"/proc/{container.pid}/environ").read_bytes().split(b"\0")
+    assert container.exec("/bin/sh", "-c", "ulimit -n; echo $HOME").ok().out.split() == ["8", "/home/of/root"]
 
 
 def test_last_of_two_variables_wins(box: Box) -> None:

@@ -66,14 +66,16 @@ def test_working_directory() -> None:
     assert "make_directory" not in names_of({"cwd": "/"})
 
 
-def test_limits_are_set_by_the_runtime_and_files_last() -> None:
+def test_limits_are_set_by_the_runtime_when_files_were_opened() -> None:
     limits = [
         {"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2},
         {"type": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1},
     ]
-    plan = make(config({"rlimits": limits}))
-    assert calls(plan.runtime, "set_rlimit") == [("set_rlimit", 4, 0, 2**64 - 1), ("set_rlimit", 7, 1, 2)]
-    assert ("wait", "limits") in calls(plan.init)
+    plan = make(config({"rlimits": limits, "env": [], "apparmorProfile": "x"}), facts(apparmor=True))
+    assert calls(plan.runtime, "set_rlimit") == [("set_rlimit", 7, 1, 2), ("set_rlimit", 4, 0, 2**64 - 1)]
+    names = [call[0] for call in calls(plan.init)]
+    limited = calls(plan.init).index(("wait", "limits"))
+    assert max(names.index(name) for name in ("open_proc", "set_label", "find_home")) < limited
 
 
 def test_no_rendezvous_without_limits() -> None:
