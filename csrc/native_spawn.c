@@ -30,6 +30,7 @@ struct child {
     char **argv;
     char **env;
     const int *fds; /* pairs: source, target */
+    int *sources;   /* room for fd_count: where they are for the moment */
     int fd_count;
     const char *directory;
     int status_fd; /* where memory is copied: the errno goes through this pipe */
@@ -52,10 +53,9 @@ static void reset_signals(void)
 /* Put every source at its target; all else above stdio closes on exec. */
 static int place_descriptors(struct child *child)
 {
-    int above = 3, sources[256];
+    int *sources = child->sources;
+    int above = 3;
 
-    if (child->fd_count > 256)
-        return -E2BIG;
     for (int i = 0; i < child->fd_count; i++)
         if (child->fds[2 * i + 1] >= above)
             above = child->fds[2 * i + 1] + 1;
@@ -216,11 +216,16 @@ int native_spawn(int program_fd, const char *program_path, const char *argv, int
         .directory = directory,
     };
     char **vectors = calloc((size_t)argc + (size_t)envc + 2, sizeof(char *));
+    int *sources = calloc((size_t)fd_count + 1, sizeof(int));
     sigset_t all, before;
     int pid;
 
-    if (!vectors)
+    if (!vectors || !sources) {
+        free(vectors);
+        free(sources);
         return -ENOMEM;
+    }
+    child.sources = sources;
     child.argv = split(argv, argc, vectors);
     child.env = split(env, envc, vectors + argc + 1);
     sigfillset(&all);
@@ -228,6 +233,7 @@ int native_spawn(int program_fd, const char *program_path, const char *argv, int
     pid = start(&child, cgroup_fd, pidfd);
     sigprocmask(SIG_SETMASK, &before, NULL);
     free(vectors);
+    free(sources);
     if (pid < 0 || child.error == 0)
         return pid;
     close(*pidfd);

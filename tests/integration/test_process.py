@@ -347,6 +347,21 @@ def test_preserved_descriptors(box: Box) -> None:
     assert {"3", "4"} <= set(fds)
 
 
+def test_hundreds_of_descriptors_are_preserved(box: Box) -> None:
+    bundle, name, last = box.bundle("/bin/sh", "-c", "ls /proc/self/fd"), box.name(), 302
+    box.place(bundle, name)
+
+    def open_all() -> None:
+        for number in range(3, last + 1):
+            os.dup2(0, number)
+
+    result = box.call(
+        "run", "--preserve-fds", str(last - 2), "--bundle", str(bundle.directory), name,
+        preexec_fn=open_all, close_fds=False,
+    )  # fmt: skip
+    assert set(map(str, range(last + 1))) <= set(result.ok().out.split())
+
+
 def test_session_keyring(box: Box) -> None:
     name = box.name()
     report = box.run(box.bundle().probe(), name=name).ok().json()
