@@ -29,6 +29,10 @@ UNCONVERTIBLE = {
     "v2:create": "config-linux.md#unified: if the conversion is not possible the runtime MUST generate an error; runc 1.1 ignores it"
 }
 RESCTRL = "config-linux.md#intel-rdt: without a mounted resctrl the runtime MUST generate an error"
+UNSUPPORTED = "config.md#valid-values: invalid or unsupported values MUST generate an error"
+OWN_PLACE = (
+    "config-linux.md#cgroups-path: the runtime determines where; ours is beside its own cgroup, as runc's"
+)
 ABSENT = "an error either way; ours names the missing controller, theirs the missing folder"
 CASES = [
     Case("memory-limit", resources(memory={"limit": 64 * MEGA}), files=MEMORY, needs="memory"),
@@ -202,12 +206,13 @@ CASES = [
     Case(
         "network-priorities",
         resources(network={"priorities": [{"name": "lo", "priority": 5}]}),
+        runc={"v2:create": UNSUPPORTED},
         crun={"v1:error": ABSENT},
     ),
     Case(
         "rdma-absent-controller",
         resources(rdma={"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}}),
-        crun={"v1:create": "config.md#valid-values: invalid or unsupported values MUST generate an error"},
+        crun={"create": UNSUPPORTED},
     ),
     Case(
         "resctrl-absent",
@@ -258,18 +263,24 @@ CASES = [
             "report/actions/node:": "config-linux.md#allowed-device-list says nothing of a list that is absent; as runc, the default devices only"
         },
     ),
-    Case("path-relative", lambda b, lab: b.linux.update(cgroupsPath=f"{CGROUP_PARENT[1:]}/relative")),
+    Case(
+        "path-relative",
+        lambda b, lab: b.linux.update(cgroupsPath=f"{CGROUP_PARENT[1:]}/relative"),
+        crun={"v2:report/cgroup/unified": OWN_PLACE},
+    ),
     Case(
         "path-climbs",
         lambda b, lab: b.linux.update(cgroupsPath=f"{CGROUP_PARENT}/../../../x-pyrunc-climb"),
         runc={
             "create": "config-linux.md#cgroups-path: an invalid value is an error; runc cleans the dots away"
         },
-        crun={
-            "v1:error": "an error either way; ours says that the path may not climb, crun fails to make it"
-        },
+        crun={"error": "an error either way; ours says that the path may not climb, crun fails to make it"},
     ),
-    Case("path-absent", lambda b, lab: b.linux.pop("cgroupsPath")),
+    Case(
+        "path-absent",
+        lambda b, lab: b.linux.pop("cgroupsPath"),
+        crun={"v2:report/cgroup/unified": OWN_PLACE},
+    ),
     Case(
         "cgroup-mount-writable",
         mount("/sys/fs/cgroup", "cgroup", "cgroup", "rw", "nosuid", "nodev", "noexec"),
