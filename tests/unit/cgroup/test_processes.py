@@ -9,6 +9,7 @@ import time
 import pytest
 
 from pyrunc.cgroup import processes
+from tests.processes import DEADLINE
 
 
 def test_more_processes_than_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +27,7 @@ def test_more_processes_than_descriptors(monkeypatch: pytest.MonkeyPatch) -> Non
     children = [subprocess.Popen(["/bin/sleep", "100"]) for _ in range(8)]
     try:
         processes.kill_all(
-            lambda: [child.pid for child in children if child.poll() is None], lambda: None, time.monotonic() + 10
+            lambda: [child.pid for child in children if child.poll() is None], lambda: None, time.monotonic() + DEADLINE
         )
         assert [child.returncode for child in children] == [-9] * 8
         assert most == 3
@@ -42,7 +43,7 @@ def test_a_process_that_left_is_not_signalled() -> None:
     lists = iter([[member.pid, leaver.pid], [member.pid]])
     try:
         processes.signal_all(lambda: next(lists), signal.SIGTERM)
-        assert member.wait(10) == -signal.SIGTERM
+        assert member.wait(DEADLINE) == -signal.SIGTERM
         assert leaver.poll() is None
     finally:
         for child in (member, leaver):

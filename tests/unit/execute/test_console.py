@@ -15,6 +15,7 @@ import pytest
 from pyrunc import cores
 from pyrunc.errors import HostError
 from pyrunc.execute.console import Relay, send_console, send_descriptor
+from tests.processes import wait_until
 
 
 @contextmanager
@@ -36,15 +37,24 @@ def piped() -> Iterator[tuple[int, int]]:
             os.close(fd)
 
 
-def pump(relay: Relay, rounds: int = 20) -> None:
-    for _ in range(rounds):
-        poll = select.poll()
-        for fd, events in relay.interests():
-            poll.register(fd, events)
-        ready = dict(poll.poll(50))
-        if not ready:
-            return
+def pump(relay: Relay) -> None:
+    """Let the relay move what is there, or comes at once."""
+    poll = select.poll()
+    for fd, events in relay.interests():
+        poll.register(fd, events)
+    if ready := dict(poll.poll(50)):
         relay.pump(ready)
+
+
+def read_through(relay: Relay, fd: int) -> bytes:
+    """What comes out of `fd` next while the relay works; a terminal takes its time."""
+
+    def came() -> bool:
+        pump(relay)
+        return bool(select.select([fd], [], [], 0)[0])
+
+    wait_until(came, what="what the relay moves")
+    return os.read(fd, 100)
 
 
 def test_both_directions() -> None:
@@ -54,13 +64,13 @@ def test_both_directions() -> None:
         relay.start()
         os.write(replica, b"out\n")
         os.write(streams[0], b"in\n")
-        pump(relay)
-        assert os.read(replica, 100) == b"in\n"
-        assert b"out\r\n" in os.read(streams[1], 100)
+        assert read_through(relay, replica) == b"in\n"
+        shown = b""
+        while b"out\r\n" not in shown:  # among the echo
+            shown += read_through(relay, streams[1])
         os.close(streams[0])
-        pump(relay)
+        assert read_through(relay, replica) == b""  # ^D
         assert not relay.input_open
-        assert os.read(replica, 100) == b""  # ^D
         os.write(replica, b"last words\n")
         os.close(replica)
         relay.drain()
@@ -85,7 +95,7 @@ def test_much_output_is_whole() -> None:
                     left = left[os.write(replica, left[:4096]) :]
                 except BlockingIOError:
                     pass
-            pump(relay, 1)
+            pump(relay)
             try:
                 seen += os.read(streams[1], 65536)
             except BlockingIOError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from pyrunc.errors import HookError
 from pyrunc.execute.hooks import run_hook, run_poststop
+from tests.processes import alive
 
 STATE: dict[str, object] = {"id": "x", "pid": 7, "annotations": {"big": "y" * 200_000}}
 
@@ -68,18 +68,16 @@ def test_missing(tmp_path: Path) -> None:
 
 
 def test_timeout_kills_and_reaps(tmp_path: Path) -> None:
-    start = time.monotonic()
     with pytest.raises(HookError, match="timed out after 1 s"):
-        run(hook("echo $$ >pid; exec sleep 20", timeout=1), tmp_path)
-    assert time.monotonic() - start < 5
+        run(hook("echo $$ >pid; exec sleep 1000", timeout=1), tmp_path)
     assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
 
 
 def test_a_child_that_stays_does_not_block(tmp_path: Path) -> None:
-    start = time.monotonic()
-    run(hook("sleep 3 & echo $! >pid"), tmp_path)
-    assert time.monotonic() - start < 2
-    os.kill(int((tmp_path / "pid").read_text()), 9)
+    run(hook("sleep 100 & echo $! >pid"), tmp_path)
+    child = int((tmp_path / "pid").read_text())
+    assert alive(child)
+    os.kill(child, 9)
 
 
 def test_no_descriptor_is_left(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from pyrunc.operations import Silent
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op
 from pyrunc.plan.plan import Plan
+from tests.processes import alive, wait_until
 
 SIGKILL = 9
 BEGIN = [ops.start_init(), ops.send_plan()]
@@ -114,7 +114,7 @@ def test_signal_to_a_dead_init() -> None:
     carried = executor([ops.signal("here"), ops.wait("never")], [*BEGIN, ops.wait("here")])
     carried.run()
     os.kill(carried.started().pid, signal.SIGKILL)
-    time.sleep(0.05)
+    wait_until(lambda: not alive(carried.started().pid), what="the end")
     carried.plan.runtime = [ops.signal("x")]
     with pytest.raises(OperationError):
         carried.run()

@@ -8,13 +8,16 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from pyrunc.execute.notify_socket import NotifySocket
+from tests.processes import DEADLINE
 
 
 def manager(tmp_path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(str(tmp_path / "manager"))
-    listener.settimeout(5)
+    listener.settimeout(DEADLINE)
     return listener
 
 
@@ -30,7 +33,7 @@ def test_ready_is_passed_on_and_read(tmp_path: Path) -> None:
     container = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     container.connect(str(tmp_path / "notify/notify.sock"))
     pidfd = os.pidfd_open(os.getpid())
-    relay = threading.Thread(target=notify.relay, args=(1234, pidfd))
+    relay = threading.Thread(target=notify.relay, args=(1234, pidfd), daemon=True)
     relay.start()
     container.send(b"STATUS=nearly")
     container.send(b"READY=1\nSTATUS=up")
@@ -40,7 +43,7 @@ def test_ready_is_passed_on_and_read(tmp_path: Path) -> None:
     relay.join(0.1)
     assert relay.is_alive()  # until the manager closes the barrier
     os.close(descriptors[0])
-    relay.join(5)
+    relay.join(DEADLINE)
     assert not relay.is_alive()
     notify.close()
     for fd in (pidfd, directory):
@@ -48,11 +51,20 @@ def test_ready_is_passed_on_and_read(tmp_path: Path) -> None:
 
 
 def test_the_containers_end_ends_the_wait(tmp_path: Path) -> None:
-    manager(tmp_path)
+    listener = manager(tmp_path)
     notify, directory = proxy(tmp_path)
-    child = subprocess.Popen(["sleep", "0.1"])
+    child = subprocess.Popen(["sleep", "1000"])
     pidfd = os.pidfd_open(child.pid)
-    notify.relay(child.pid, pidfd)
+    relay = threading.Thread(target=notify.relay, args=(child.pid, pidfd), daemon=True)
+    relay.start()
+    relay.join(0.1)
+    assert relay.is_alive()
+    child.kill()
+    relay.join(DEADLINE)
+    assert not relay.is_alive()
+    listener.setblocking(False)
+    with pytest.raises(BlockingIOError):  # nobody was ready
+        listener.recv(1000)
     child.wait()
     notify.close()
     for fd in (pidfd, directory):

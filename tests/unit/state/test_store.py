@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from pyrunc.errors import HostError, StateError, UsageError
 from pyrunc.state.record import Record
 from pyrunc.state.store import Store, check_id
+from tests.processes import DEADLINE
 
 
 @pytest.fixture
@@ -92,18 +93,24 @@ def test_lock(store: Store) -> None:
 def test_lock_of_a_killed_command(store: Store) -> None:
     """The kernel gives the lock back; who waits for it gets it then."""
     store.create("a").close()
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         entry = store.open("a")
         entry.lock()
-        time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.write(writer, b"locked")
+        signal.pause()
+    assert os.read(reader, 6) == b"locked"
     entry = store.open("a")
-    while not entry.is_locked_by_other():
-        time.sleep(0.001)
-    assert entry.lock()
+    assert entry.is_locked_by_other()
+    killer = threading.Timer(0.1, os.kill, (child, signal.SIGKILL))
+    killer.start()
+    assert entry.lock(seconds=DEADLINE)
     entry.close()
-    os.waitpid(child, 0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    killer.join()
+    os.close(reader)
+    os.close(writer)
 
 
 def test_lock_of_a_removed_entry(store: Store) -> None:
