@@ -6,7 +6,6 @@ import os
 import select
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from pyrunc.plan import ops
 from pyrunc.plan.ops import Op, Slot
 from pyrunc.plan.plan import Plan
 from pyrunc.plan.wire import encode_plan
+from tests.processes import DEADLINE, alive, wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = CHECKOUT / "build" / "pyrunc-init"
-DEADLINE = 10.0
 
 CLONE_NEWTIME = 0x00000080
 CLONE_NEWNS = 0x00020000
@@ -164,23 +163,26 @@ def in_root(root: Path, *operations: Op, swap: bool = True, flags: int = 0) -> l
 
 def in_user_namespace(root: Path, *operations: Op) -> list[Op]:
     """The same in a user and pid namespace of its own; `mapped` starts it."""
-    return [
-        ops.unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET),
-        ops.signal("user namespace"),
-        ops.wait("mapped"),
-        ops.become_root(),
-        ops.clone_init(0),
-        *in_root(root, *operations),
-    ]
+    return own_user_namespace(
+        *(ops.become_root(), ops.clone_init(0), *in_root(root, *operations)), more=CLONE_NEWPID | CLONE_NEWNET
+    )
 
 
-def mapped(plan: list[Op]) -> InitProcess:
-    """Start it, map 1000 ids one to one, wait for signal `look`."""
+def own_user_namespace(*operations: Op, more: int = 0) -> list[Op]:
+    """Operations of a process in a user namespace of its own, whose ids `mapped` maps; more: flags of unshare."""
+    return [ops.unshare(CLONE_NEWUSER | more), ops.signal("user namespace"), ops.wait("mapped"), *operations]
+
+
+def mapped(
+    plan: list[Op], uids: str = "0 0 1000", gids: str = "0 0 1000", setgroups: str = "allow"
+) -> InitProcess:
+    """Start it, map its ids (by default 1000 one to one), wait for signal `look`."""
     init = InitProcess(plan)
     try:
         init.until("user namespace")
-        Path(f"/proc/{init.pid}/uid_map").write_text("0 0 1000\n")
-        Path(f"/proc/{init.pid}/gid_map").write_text("0 0 1000\n")
+        Path(f"/proc/{init.pid}/setgroups").write_text(setgroups)
+        Path(f"/proc/{init.pid}/uid_map").write_text(f"{uids}\n")
+        Path(f"/proc/{init.pid}/gid_map").write_text(f"{gids}\n")
         init.signal("mapped")
         return init.until("look")
     except BaseException:
@@ -209,8 +211,5 @@ def error_of(operations: list[Op]) -> InitError:
 
 
 def wait_gone(pid: int) -> None:
-    """Wait until a process that is not our child is gone."""
-    deadline = time.monotonic() + DEADLINE
-    while os.path.exists(f"/proc/{pid}"):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    """Wait for the end of a process that is not our child."""
+    wait_until(lambda: not alive(pid), what=f"the end of process {pid}")

@@ -18,11 +18,12 @@ from tests.native.init_process import (
     CLONE_NEWNET,
     CLONE_NEWPID,
     CLONE_NEWTIME,
-    CLONE_NEWUSER,
     CLONE_NEWUTS,
     InitProcess,
     error_of,
     looking_at,
+    mapped,
+    own_user_namespace,
 )
 from tests.processes import DEADLINE
 
@@ -146,37 +147,16 @@ def test_setns_of_an_empty_slot() -> None:
 
 
 def test_become_root_in_a_mapped_user_namespace() -> None:
-    plan = [
-        ops.unshare(CLONE_NEWUSER),
-        ops.signal("user namespace"),
-        ops.wait("mapped"),
-        *after(ops.become_root()),
-    ]
-    with InitProcess(plan) as init:
-        init.until("user namespace")
-        Path(f"/proc/{init.pid}/uid_map").write_text("0 1000 10\n")
-        Path(f"/proc/{init.pid}/gid_map").write_text("0 2000 10\n")
-        init.signal("mapped")
-        init.until("look")
+    with mapped(own_user_namespace(*after(ops.become_root())), "0 1000 10", "0 2000 10") as init:
         assert init.status("Uid").split() == ["1000"] * 4
         assert init.status("Gid").split() == ["2000"] * 4
         assert init.status("Groups") == ""
 
 
 def test_become_root_where_setgroups_is_denied() -> None:
-    plan = [
-        ops.unshare(CLONE_NEWUSER),
-        ops.signal("user namespace"),
-        ops.wait("mapped"),
-        *after(ops.become_root()),
-    ]
-    with InitProcess(plan) as init:
-        init.until("user namespace")
-        Path(f"/proc/{init.pid}/setgroups").write_text("deny")
-        Path(f"/proc/{init.pid}/uid_map").write_text("0 1000 1\n")
-        Path(f"/proc/{init.pid}/gid_map").write_text("0 2000 1\n")
-        init.signal("mapped")
-        init.until("look")
+    plan = own_user_namespace(*after(ops.become_root()))
+    with mapped(plan, "0 1000 1", "0 2000 1", setgroups="deny") as init:
+        assert init.status("Uid").split() == ["1000"] * 4
         assert init.status("Gid").split() == ["2000"] * 4
 
 
@@ -190,14 +170,9 @@ def test_time_offsets() -> None:
 
 
 def test_time_offsets_of_an_undumpable_process_in_a_user_namespace() -> None:
-    plan = [ops.unshare(CLONE_NEWUSER), ops.signal("user namespace"), ops.wait("mapped"), ops.become_root()]
-    plan += [ops.set_dumpable(0), ops.unshare(CLONE_NEWTIME), ops.write_timens_offsets("boottime 3600 0\n")]
-    with InitProcess([*plan, *after(ops.clone_init(0))]) as init:
-        init.until("user namespace")
-        Path(f"/proc/{init.pid}/uid_map").write_text("0 1000 1\n")
-        Path(f"/proc/{init.pid}/gid_map").write_text("0 1000 1\n")
-        init.signal("mapped")
-        init.until("look")
+    plan = [ops.become_root(), ops.set_dumpable(0), ops.unshare(CLONE_NEWTIME)]
+    plan += after(ops.write_timens_offsets("boottime 3600 0\n"), ops.clone_init(0))
+    with mapped(own_user_namespace(*plan), "0 1000 1", "0 1000 1") as init:
         assert "3600" in Path(f"/proc/{init.pid}/timens_offsets").read_text()
         assert os.stat(f"/proc/{init.pid}/environ").st_uid == 0
 

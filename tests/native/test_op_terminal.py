@@ -16,7 +16,8 @@ from pyrunc.execute import conversation
 from pyrunc.execute.conversation import parse_message
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op, Slot
-from tests.native.init_process import DEADLINE, InitProcess, error_of, in_root, looking_at
+from tests.native.init_process import InitProcess, error_of, in_root, looking_at
+from tests.processes import DEADLINE
 
 PRIMARY, REPLICA, PTS = Slot("primary"), Slot("replica"), Slot("pts")
 

@@ -113,7 +113,7 @@ def test_nothing_happens_before_signal_plan() -> None:
         init.socket.settimeout(0.1)
         with pytest.raises(TimeoutError):
             init.receive()
-        init.socket.settimeout(5)
+        init.socket.settimeout(DEADLINE)
         init.signal("plan")
         init.until("look")
 
