@@ -54,6 +54,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 CGROUP_PARENT = f"/pyrunc-test-{os.getpid()}"
 # crun takes a host with both versions of cgroups for one whose every controller is mounted; it is shown version 1 only
 WITHOUT_UNIFIED = 'mount --make-rprivate /sys/fs/cgroup && umount /sys/fs/cgroup/unified && exec "$0" "$@"'
+GRACE = DEADLINE / 6  # seconds for what was killed to be gone
 _numbers = itertools.count(1)
 
 
@@ -330,15 +331,14 @@ class Box:
 
     def left(self) -> list[str]:
         """What there is of this box's containers now."""
-        reap()
         left = [f"process {describe(pid)}" for pid in self.new_processes()]
         left += [f"mount {path}" for path in self.mounts()]
         left += [f"state {path}" for name in self.names for path in self.root.glob(name)]
         return left + [f"cgroup {path}" for path in cgroups.find(*self.names)]
 
-    def new_processes(self) -> list[int]:
-        """Living processes below us that were not there before; a short grace for those that are dying."""
-        deadline = time.monotonic() + 2
+    def new_processes(self, grace: float = GRACE) -> list[int]:
+        """Living processes below us that were not there before; grace: seconds for those that are dying."""
+        deadline = time.monotonic() + grace
         while True:
             reap()
             found = [

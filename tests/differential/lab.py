@@ -9,6 +9,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+from tests.processes import DEADLINE
+
 _numbers = itertools.count()
 
 
@@ -47,7 +49,7 @@ class Lab:
         flag = {"network": "--net", "mount": "--mount"}.get(kind, f"--{kind}")
         extra = ["--fork", "--kill-child"] if kind == "pid" else []
         holder = subprocess.Popen(
-            ["unshare", flag, *extra, "sh", "-c", "echo ready; exec sleep 60"], stdout=subprocess.PIPE
+            ["unshare", flag, *extra, "sh", "-c", "echo ready; exec sleep 1000"], stdout=subprocess.PIPE
         )
         self.holders.append(holder)
         assert holder.stdout is not None and holder.stdout.readline() == b"ready\n"
@@ -71,7 +73,7 @@ class Lab:
         server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         server.bind(str(path))
         server.listen()
-        server.settimeout(20)
+        server.settimeout(DEADLINE)
 
         def take() -> None:
             with server, server.accept()[0] as connection:
@@ -89,7 +91,7 @@ class Lab:
     def collect(self, name: str) -> str:
         """What is in a file that the case made; empty if it did not."""
         for listener in self.listeners:
-            listener.join(20)
+            listener.join(DEADLINE)
         path = self.directory / name
         return path.read_text() if path.exists() else ""
 

@@ -12,7 +12,6 @@ import re
 import select
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +245,6 @@ class TestConmonAndPodman:
         for command in (("kill", name, "28"), ("pause", name), ("resume", name), ("kill", name, "15")):
             done = call(box, *root, *command, env=bare)
             assert (done.returncode, done.stdout) == (0, ""), command
-            if command[0] == "resume":
-                time.sleep(0.1)
         call(box, *root, "kill", name, "9", env=bare)
         assert wait_child(pid) in (0, 137)
         for _ in range(2):

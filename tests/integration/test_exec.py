@@ -235,6 +235,7 @@ def test_ignore_paused(box: Box, running: Container) -> None:
     peer_differs(box, crun="has no --ignore-paused")
     running.call("pause").ok()
     process = box.popen("exec", "--ignore-paused", running.id, "/bin/sh", "-c", "exit 3")
+    wait_until(lambda: len(box.call("ps", "--format", "json", running.id).json()) > 1, what="the process")
     running.call("resume").ok()
     assert process.wait(DEADLINE) == 3
 

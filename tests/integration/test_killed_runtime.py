@@ -81,4 +81,4 @@ def test_every_call(box: Box, driver: str) -> None:
         left += [f"{where}record {path}" for path in box.root.glob(f"*{name}*")]
     assert left == []
     assert killed > 20 // STRIDE
-    wait_until(lambda: not box.new_processes(), what="the end of all inits")
+    wait_until(lambda: not box.new_processes(0), what="the end of all inits")

@@ -22,7 +22,7 @@ def test_create_refuses(box: Box, name: str) -> None:
     bundle = box.bundle()
     case.act(box, bundle)
     id = box.name()
-    box.children_before |= set(box.new_processes())  # what a case needs to run meanwhile
+    box.children_before |= set(box.new_processes(0))  # what a case needs to run meanwhile
     before = box.left()
     box.try_create(bundle, name=id).failed(case.text if box.runtime.is_ours else "")
     assert box.left() == before

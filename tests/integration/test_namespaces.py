@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.differential.cases import Lab
-from tests.harness import Box, Bundle, descendants, peer_differs
+from tests.harness import Box, Bundle, descendants, peer_differs, wait_until
 
 FILES = {"network": "net", "mount": "mnt"}
 KINDS = ("pid", "network", "ipc", "uts", "mount", "cgroup", "user", "time")
@@ -237,5 +237,6 @@ def test_host_pid_namespace_and_proc(box: Box) -> None:
 def test_everything_dies_with_init_in_a_shared_pid_namespace(box: Box) -> None:
     bundle = box.bundle("/bin/sh", "-c", "sleep 100 & sleep 100 & wait").without_namespace("pid")
     container = box.started(bundle)
+    wait_until(lambda: len(box.call("ps", "--format", "json", container.id).json()) == 3, what="its children")
     container.delete("--force").ok()
     assert box.new_processes() == []

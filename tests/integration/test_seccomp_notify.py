@@ -29,7 +29,7 @@ class Agent(threading.Thread):
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.server.bind(str(path))
         self.server.listen()
-        self.server.settimeout(20)
+        self.server.settimeout(DEADLINE)
         self.connections = connections
         self.states: list[dict[str, Any]] = []
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import DEADLINE, Box, Bundle, Container, peer_differs, wait_child
+from tests.harness import DEADLINE, Box, Bundle, Container, peer_differs, wait_child, wait_until
 from tests.terminals import ConsoleSocket, read_all, read_until, spawn_on_terminal
 
 
@@ -227,9 +227,14 @@ def test_run_restores_the_terminal(box: Box) -> None:
         stderr=replica,
     )
     drained = b""
-    while process.poll() is None:
-        if select.select([primary], [], [], 0.02)[0]:
+
+    def ended() -> bool:
+        nonlocal drained
+        if select.select([primary], [], [], 0)[0]:
             drained += os.read(primary, 4096)
+        return process.poll() is not None
+
+    wait_until(ended, what="the end of run")
     assert process.returncode == 0, drained
     assert termios.tcgetattr(replica) == before
     os.close(primary)

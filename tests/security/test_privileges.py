@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -156,18 +156,15 @@ def test_helper_dies_with_its_runtime(box: Box) -> None:
     """No half-made container waits for anybody."""
     only_ours(box, "others leave helper and cgroups behind")
     bundle, name = box.bundle("/bin/sleep", "100"), box.name()
-    bundle.hook("createRuntime", f"echo >{box.directory}/here; exec sleep 2")
+    here = box.directory / "here"
+    here.touch()
+    bundle.hook("createRuntime", f"echo $$ >{here}; exec sleep 1000")
     box.place(bundle, name)
     process = box.popen("create", "--bundle", str(bundle.directory), name)
-    wait_until(lambda: (box.directory / "here").exists(), what="the hook")
+    wait_until(here.read_text, what="the hook")
+    hook = int(here.read_text())
+    assert len(box.new_processes(0)) > 2  # the runtime, its helper and the hook
     process.kill()
     process.wait()
-    wait_until(
-        lambda: (
-            not [pid for pid in box.new_processes() if b"init" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        ),
-        5,
-        "the helper's end",
-    )
-    for pid in box.new_processes():
-        os.kill(pid, 9)
+    wait_until(lambda: box.new_processes(0) == [hook], what="the end of all but the hook")
+    os.kill(hook, signal.SIGKILL)
