@@ -255,6 +255,7 @@ def test_c13_kill_works_on_created_and_paused(box: Box) -> None:
     paused.call("pause").ok()
     assert paused.status == "paused"
     paused.kill("9").ok()
+    peer_differs(box, crun="waits for resume")
     assert paused.wait(DEADLINE) == 137
 
 
