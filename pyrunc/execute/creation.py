@@ -104,6 +104,7 @@ class Creation(Executor):
             if error.errno not in DENIED or not self.tolerant:
                 raise
             self.log.warning(f"the container gets no cgroup of its own: {error}")
+            self.cgroup.remove()  # those of the hierarchies before
             self.cgroup = None
             self.record.cgroup = {}
 

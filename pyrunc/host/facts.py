@@ -240,7 +240,7 @@ def _probe_rights(facts: Facts, config: Mapping[str, Any]) -> None:
             config = {}  # systemd makes it; we may use what it delegated to us
         for controller, path in cgroup_paths(config, facts, "probe").items():
             nearest = _nearest(path)
-            if _is_writable(nearest) and (not unified or _may_move(facts, nearest)):
+            if _is_writable(nearest) and (controller or _may_move(facts, nearest)):
                 delegated = _topmost_writable(nearest)
                 facts.cgroup_writable.append(controller)
     if unified:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests import rootfs
+from tests import cgroups, rootfs
 from tests.box_fixtures import PR_SET_CHILD_SUBREAPER, need_root
 from tests.harness import DEADLINE, Box, Bundle, Container, Runtime, descendants, find_runtime, wait_until
 
@@ -279,3 +279,45 @@ def test_a_root_of_somebody_else(box: Box, command: list[str]) -> None:
         assert "permission denied" in done.stderr
         assert str(theirs) in done.stderr
         assert "--root or XDG_RUNTIME_DIR" in done.stderr
+
+
+@pytest.fixture
+def delegated(box: Box) -> Iterator[str]:
+    """A cgroup in every hierarchy that an administrator gave to the user, but that of cpuset without CPUs yet."""
+    if os.geteuid() != 0 or cgroups.version() == 2:
+        pytest.skip("needs root to give cgroups v1 to a user")
+    directories = {path / f"pyrunc-test-{os.getpid()}-user" for path in cgroups.hierarchies().values()}
+    try:
+        for directory in directories:
+            directory.mkdir()
+            for name in ("", "cgroup.procs", "tasks"):
+                if (directory / name).exists():
+                    os.chown(directory / name, UID, UID)
+        yield "/" + next(iter(directories)).name
+    finally:
+        for directory in directories:
+            cgroups.remove(str(directory))
+
+
+def test_delegated_cgroups(box: Box, delegated: str) -> None:
+    """Those of version 1 are used; for the unified one a common ancestor would have to be the user's."""
+    cpuset = cgroups.hierarchies()["cpuset"]
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        (cpuset / delegated[1:] / name).write_text((cpuset / name).read_text())
+    bundle = rootless(box, "/bin/cat", "/proc/self/cgroup")
+    bundle.linux["cgroupsPath"] = f"{delegated}/{(name := box.name())}"
+    lines = box.run(bundle, name=name).ok().out.splitlines()
+    assert {line for line in lines if not line.endswith(f"{delegated}/{name}")} <= {f"0::{cgroups.own('')}"}
+
+
+def test_cgroups_of_which_one_cannot_be_used(box: Box, delegated: str) -> None:
+    """The container goes without any, and the box finds none left of the others."""
+    bundle = rootless(box, "/bin/cat", "/proc/self/cgroup")
+    bundle.config["mounts"] = [
+        mount for mount in bundle.config["mounts"] if mount["destination"] != "/sys/fs/cgroup"
+    ]
+    bundle.linux["cgroupsPath"] = f"{delegated}/{(name := box.name())}"
+    result = box.run(bundle, name=name).ok()
+    assert name not in result.out
+    assert "cpuset.cpus" in result.log[0]["msg"]
+    assert not cgroups.find(name)
