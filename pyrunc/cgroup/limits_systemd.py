@@ -29,7 +29,8 @@ _RATES = {
     "rbps": "IOReadBandwidthMax", "wbps": "IOWriteBandwidthMax", "riops": "IOReadIOPSMax",
     "wiops": "IOWriteIOPSMax",
 }  # fmt: skip
-_MINIMA = {"TasksMax": 1, "CPUWeight": 1, "MemoryMax": 1, "MemoryHigh": 1}
+# The init in a new scope is two tasks for a moment; its file has the limit itself.
+_MINIMA = {"TasksMax": 2, "CPUWeight": 1, "MemoryMax": 1, "MemoryHigh": 1}
 _SUFFIXES = "kmgtpe"
 
 
