@@ -234,13 +234,7 @@ def _entries(text: str) -> list[dict[str, Any]]:
         device, *operation, number = line.split()
         major, colon, minor = device.partition(":")
         if colon:
-            entry = {
-                "major": int(major),
-                "minor": int(minor),
-                "op": " ".join(operation),
-                "value": int(number),
-            }
-            entries.append(_without_zeros(entry))
+            entries.append(_entry(major, minor, " ".join(operation), number))
     return entries
 
 
@@ -258,11 +252,5 @@ def _io_v2(reader: _Reader) -> dict[str, Any]:
         for name, keys in _IO_V2:
             for key, operation in keys:
                 if key in values:
-                    entry = {
-                        "major": int(major),
-                        "minor": int(minor),
-                        "op": operation,
-                        "value": int(values[key]),
-                    }
-                    result[name].append(_without_zeros(entry))
+                    result[name].append(_entry(major, minor, operation, values[key]))
     return _without_zeros(result) | reader.pressure("io.pressure")
