@@ -39,8 +39,8 @@ def run(
     )  # fmt: skip
     if detach:
         creation = create_container(context, options)
-        creation.started().let_go()
         notify = _start(context, creation)
+        creation.started().let_go()
         if notify:
             wait_ready(creation.entry, creation.record, notify)
         creation.entry.close()

@@ -131,6 +131,25 @@ def test_failing_hook(box: Box, kind: str) -> None:
     box.call("state", name).failed("does not exist")
 
 
+@pytest.mark.parametrize("flags", [(), ("--detach",)], ids=["foreground", "detached"])
+@pytest.mark.parametrize("what", ["program", "startContainer", "poststart"])
+def test_run_whose_start_fails(box: Box, what: str, flags: tuple[str, ...]) -> None:
+    """The error is that of the start, and nothing is left that `delete` would have to remove."""
+    bundle = box.bundle("/bin/sleep", "1000")
+    if what == "program":
+        (bundle.rootfs / "text").write_text("no program\n")
+        (bundle.rootfs / "text").chmod(0o755)
+        bundle.args("/text")
+    else:
+        bundle.hook(what, "exit 3")
+    if what == "poststart":
+        peer_differs(box, crun="goes on")
+    if flags and what != "poststart":
+        peer_differs(box, runc="does not wait for the program", crun="does not wait for the program")
+    box.try_create(bundle, *flags, command="run").failed("exec format error" if what == "program" else "exit status 3")
+    assert box.left() == []
+
+
 def test_error_names_what_was_asked(box: Box) -> None:
     """The JSON line says which property, step and errno."""
     only_ours(box, "fields beyond runc's")
