@@ -52,7 +52,8 @@ anything has changed, or a command is called in an unusual way, it starts as wit
     status   say whether an image is used, and if not, why
     remove   remove it; commands start as ever
 
-Build it again after an update of pyrunc, Python or the kernel: `status` says so.""",
+Build it again after an update of pyrunc, Python or the kernel: `status` says so. With --directory an image
+can be made and tried elsewhere; the installed command looks in the default directory alone.""",
     "plan": """\
 One operation in each line, in the order in which they are carried out:
 
@@ -66,7 +67,7 @@ Nothing is changed, and no rights are needed: an ordinary user sees what root wo
 has a user namespace. The id stands in names of cgroups; without one it is `ID`.
 
 --facts takes a JSON object with the facts about another host, by the names of pyrunc.host.facts.Facts; what
-is missing has its default. The page on failures shows how to print those of a host.""",
+is missing has its default. docs/troubleshooting.md shows how to print those of a host.""",
     "validate": """\
 Each violation is a line on standard error: file and line, property, what was found and what is allowed,
 section of the specification. The exit status is 1 if there are any. Looks at config.json alone, neither at

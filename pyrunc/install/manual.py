@@ -120,12 +120,22 @@ pyrunc plan \-b bundle
 pyrunc validate \-b bundle
 .fi
 .PP
+What is done, step by step, until it fails:
+.PP
+.nf
+pyrunc \-\-debug run \-b bundle box
+.fi
+.PP
 The containers of an engine:
 .PP
 .nf
 pyrunc \-\-root /run/docker/runtime\-runc/moby list
 .fi
 .SH SEE ALSO
+The pages on containerd, Docker, Podman, Kubernetes, use without root, security and troubleshooting are in
+.I lib/pyrunc/pyrunc/docs
+below the prefix of the installation, as a rule /usr/local.
+.PP
 .BR runc (8),
 .BR crun (1),
 .BR criu (8)
