@@ -10,7 +10,7 @@ from pyrunc import linux
 from pyrunc.plan import ops
 from pyrunc.plan.cgroups import plan_cgroups, split_late
 from pyrunc.plan.devices import plan_devices
-from pyrunc.plan.entry import enters_last, plan_entry
+from pyrunc.plan.entry import enters_last, may_clone_into, plan_entry
 from pyrunc.plan.hooks import plan_container_hooks, plan_environment
 from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (
@@ -107,16 +107,12 @@ class _Story:
         self.late = bool(self.entry) and needs_clone(self.namespaces)
         self.enters_last = enters_last(config)
         self.cgroup_slot: Slot | None = None
-        if made and facts.cgroup_version == 2 and not self.by_unit and self._may_clone_into_cgroup():
+        if made and facts.cgroup_version == 2 and not self.by_unit and may_clone_into(facts, self.namespaces):
             self.late = True
             self.cgroup_slot = CGROUP
             self.plan.provided.append(CGROUP)
         self.mounts: MountPlan
         self.program: ProcessPlan | None = None
-
-    def _may_clone_into_cgroup(self) -> bool:
-        real_root = self.facts.euid == 0 and not self.facts.user_namespace
-        return real_root and needs_clone(self.namespaces) and not self.namespaces.has("user")
 
     def tell(self) -> Plan:
         """Put all operations in order."""

@@ -1,11 +1,12 @@
-"""How, and when, pyrunc-init enters the cgroups v1 of its container by itself.
+"""How, and when, the container's process comes into its cgroups.
 
-Pure.  The runtime opens the files `tasks`; on v2 there is nothing to enter, for
-the process starts inside.
+Pure.  On v1 it enters by itself, through files `tasks` that the runtime opened; on v2
+there is nothing to enter, for it starts inside.
 """
 
 from __future__ import annotations
 
+from pyrunc.plan.namespaces import needs_clone
 from pyrunc.plan.ops import Slot, enter_cgroup
 
 TYPE_CHECKING = False
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyrunc.host.facts import Facts
+    from pyrunc.plan.namespaces import Namespaces
     from pyrunc.plan.ops import Op
     from pyrunc.spec.types import Config
 
@@ -32,6 +34,17 @@ def plan_entry(version: int, paths: Mapping[str, str], facts: Facts) -> list[Op]
     return [
         enter_cgroup(Slot(TASKS + controller)).at("/linux/cgroupsPath") for controller in controllers.values()
     ]
+
+
+def may_clone_into(facts: Facts, namespaces: Namespaces) -> bool:
+    """Whether stage 1 may start the container's process in its v2 cgroup; else it starts there itself.
+
+    Not in a user namespace, nor from a cgroup namespace that was joined: cgroups
+    outside of that are out of reach (nsdelegate).
+    """
+    real_root = facts.euid == 0 and not facts.user_namespace
+    reached = not namespaces.has("user") and "cgroup" not in namespaces.joined
+    return real_root and reached and needs_clone(namespaces)
 
 
 def enters_last(config: Config) -> bool:

@@ -82,8 +82,9 @@ def prepared(box: Box, name: str, network: str, *args: str) -> Bundle:
     provide(bundle, network)
     front = before[:2] if "docker-init" in before[0] else []
     bundle.process["args"] = [*front, *args]
-    if cgroups.version() == 2:  # where dockerd drops it with a warning
-        bundle.linux.get("resources", {}).get("memory", {}).pop("swappiness", None)
+    if cgroups.version() == 2:  # where dockerd drops these with a warning
+        for only_v1 in ("swappiness", "disableOOMKiller"):
+            bundle.linux.get("resources", {}).get("memory", {}).pop(only_v1, None)
     if name == "podman-cgroups-disabled":
         peer_differs(box, runc="has no --cgroup-manager")
     return bundle

@@ -67,6 +67,13 @@ def test_enters_its_cgroups_last_unless_somebody_looks(sections: dict[str, Any])
     assert names.index("enter_cgroup") < names.index("pivot_root") < names.index("find_executable")
 
 
+def test_on_v2_the_clone_begins_in_the_cgroup() -> None:
+    """But for a cgroup namespace that is joined: cgroups outside of it are out of reach from there (nsdelegate)."""
+    assert "cgroup" in make(config(linux={"namespaces": namespaces("pid", "cgroup")})).provided
+    joined = namespaces("pid", {"type": "cgroup", "path": "/proc/1/ns/cgroup"})
+    assert "cgroup" not in make(config(linux={"namespaces": joined})).provided
+
+
 def test_some_limits_wait_until_all_else_is_done() -> None:
     document = config(linux={"resources": {"pids": {"limit": 1}}})
     done = calls(make(document, facts(cgroup_controllers=["pids"])).runtime)
