@@ -44,13 +44,27 @@ def main(arguments: list[str]) -> int:
 
 def entry() -> None:
     """The process entry: run `main` on sys.argv and leave at once, without the interpreter's tear-down."""
+    open_streams()
     code = main(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
+            if stream is not None:  # what our caller closed, nothing was written to
+                stream.flush()
+        except (OSError, ValueError):
             code = code or 1
     os._exit(code)
+
+
+def open_streams() -> None:
+    """Open /dev/null for each of descriptors 0 to 2 that our caller closed; the container's program gets it.
+
+    Else a file that we open took the number, to be read as input or to get our log lines.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open("/dev/null", os.O_RDWR), True)
 
 
 def _understand(arguments: list[str]) -> Parsed | int:

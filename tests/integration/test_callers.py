@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.harness import DEADLINE, Box, only_ours
+from tests.harness import DEADLINE, Box, only_ours, peer_differs
 
 
 def ignore_children() -> None:
@@ -69,6 +69,27 @@ def test_a_fifo_does_not_stop_the_pid_file(box: Box) -> None:
     os.mkfifo(box.directory / ".pid")
     bundle, name = box.bundle("/bin/sleep", "100"), box.name()
     box.place(bundle, name)
-    box.call("create", "--bundle", str(bundle.directory), "--pid-file", str(pid_file), name, timeout=DEADLINE).ok()
+    box.call(
+        "create", "--bundle", str(bundle.directory), "--pid-file", str(pid_file), name, timeout=DEADLINE
+    ).ok()
     assert pid_file.read_text() == str(box.call("state", name).json()["pid"])
     assert not (box.directory / ".pid").exists()
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_streams(box: Box, closed: tuple[int, ...]) -> None:
+    """What worked is no failure, and no file that the program opens first becomes its output."""
+    peer_differs(box, crun="fails", runc="gives pipes")
+    seen = box.directory / "seen"
+    seen.mkdir()
+    script = "for i in 0 1 2; do is=$(readlink /proc/$$/fd/$i); echo $is >>/seen/streams; done; exit 3"
+    bundle = box.bundle("/bin/sh", "-c", script)
+    bundle.mount("/seen", "bind", str(seen), "bind")
+    assert box.run(bundle, preexec_fn=lambda: [os.close(fd) for fd in closed]).rc == 3
+    found = (seen / "streams").read_text().splitlines()
+    assert [found[fd] for fd in closed] == ["/dev/null"] * len(closed)
+    bundle.args("/bin/sleep", "100")
+    container = box.create(bundle, preexec_fn=lambda: [os.close(fd) for fd in closed])
+    assert container.call("update", "--resources", "-", preexec_fn=lambda: os.close(0)).failed(
+        "not valid JSON"
+    )
