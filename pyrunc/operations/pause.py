@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def pause(context: Context, id: str) -> None:
     """Freeze all processes of the container `id`."""
     entry = Store(context.root).open(id)
+    entry.lock()  # frozen on cgroup v1, a process that `delete --force` kills could not die
     record = entry.read()
     allowed("pause", status_of(entry, record))
     open_cgroup(record.cgroup).freeze()
+    entry.close()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def resume(context: Context, id: str) -> None:
     """Let the processes of the container `id` go on."""
     entry = Store(context.root).open(id)
+    entry.lock()
     record = entry.read()
     allowed("resume", status_of(entry, record))
     open_cgroup(record.cgroup).thaw()
+    entry.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -93,3 +95,24 @@ def test_closed_streams(box: Box, closed: tuple[int, ...]) -> None:
     assert container.call("update", "--resources", "-", preexec_fn=lambda: os.close(0)).failed(
         "not valid JSON"
     )
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_pause_and_resume_wait_for_whoever_works_on_the_container(box: Box, command: str) -> None:
+    """Frozen by a `pause` in the midst of `delete --force`, what was killed could not die on cgroup v1."""
+    only_ours(box, "the lock is its own")
+    container = box.started(box.bundle("/bin/sleep", "100"))
+    if command == "resume":
+        container.call("pause").ok()
+    before = container.status
+    entry = os.open(box.root / container.id, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(entry, fcntl.LOCK_EX)
+        process = box.popen(command, container.id)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        assert container.status == before
+    finally:
+        os.close(entry)
+    assert process.wait(DEADLINE) == 0
+    assert container.status != before
