@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pyrunc.cli.parser import Parsed, parse
+from pyrunc.cli.parser import Parsed, parse, read_globals
 from pyrunc.cores import signals
 from pyrunc.errors import OperationError, PyruncError, UsageError
 from pyrunc.log import Log
@@ -34,10 +34,12 @@ def main(arguments: list[str]) -> int:
         return _carry_out(parsed, _context(options, log))
     except Exception as error:
         failure = explain(error)
+        if parsed is None:
+            log = _log_asked_for(arguments)
         if log.debugging and failure is not error:
             _log_trace(log, error)
         log.failure(failure, parsed.command.prefix if parsed else "")
-        return parsed.command.setup_failure if parsed and not isinstance(failure, UsageError) else 1
+        return parsed.command.setup_failure if parsed else 1
     except KeyboardInterrupt:
         return 130
 
@@ -74,6 +76,15 @@ def _understand(arguments: list[str]) -> Parsed | int:
     from pyrunc.cli.app import understand
 
     return understand(arguments)
+
+
+def _log_asked_for(arguments: list[str]) -> Log:
+    """The log that a wrong command line asks for: engines look there for the reason."""
+    options = read_globals(arguments)
+    try:
+        return Log(str(options["log"]), str(options["log_format"]), bool(options["debug"]))
+    except PyruncError:
+        return Log()
 
 
 def _carry_out(parsed: Parsed, context: Context) -> int:

@@ -45,6 +45,16 @@ def parse(arguments: list[str]) -> Parsed | None:
         return None
 
 
+def read_globals(arguments: list[str]) -> dict[str, object]:
+    """The global values as far as they can be read, whatever is wrong behind them."""
+    options = _defaults(GLOBAL_FLAGS)
+    try:
+        _read_flags(arguments, 0, GLOBAL_FLAGS, options)
+    except (ValueError, IndexError, KeyError):
+        pass
+    return options
+
+
 def _defaults(flags: tuple[Flag, ...]) -> dict[str, object]:
     return {flag.parameter: flag.default() for flag in flags}
 

@@ -196,6 +196,15 @@ def test_setup_failures_give_255(running: Container, args: tuple[str, ...], text
     running.exec(*args).failed(text, "exec failed: ", args[0], rc=255)
 
 
+@pytest.mark.parametrize(
+    ("flags", "args"),
+    [((), ()), (("--user", "name"), ("/bin/true",)), (("--cgroup", "../.."), ("/bin/true",))],
+)
+def test_refused_flags_give_255(running: Container, flags: tuple[str, ...], args: tuple[str, ...]) -> None:
+    peer_differs(running.box, crun="has one status for all")
+    running.exec(*args, flags=flags).failed("exec failed: ", rc=255)
+
+
 def test_missing_working_directory(running: Container) -> None:
     peer_differs(running.box, crun="makes it")
     running.exec("/bin/true", flags=("--cwd", "/nonexist")).failed(

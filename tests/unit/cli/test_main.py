@@ -62,6 +62,26 @@ def test_cgroup_managers(flags: str, expected: tuple[bool, bool], monkeypatch: p
     assert (seen[0].systemd_cgroup, seen[0].no_cgroup) == expected
 
 
+def test_what_a_command_refuses_is_its_own_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status of 1 would be taken for that of the program."""
+    monkeypatch.setattr("pyrunc.operations.exec.exec", fail_with(UsageError("exec args cannot be empty")))
+    assert cli.main(["exec", "x"]) == 255
+
+
+@pytest.mark.parametrize(
+    "wrong", [["run"], ["run", "--nosuch", "x"], ["nosuch"], ["--rootless", "maybe", "list"], ["exec", "--cap"]]
+)
+def test_a_wrong_command_line_is_logged_where_it_asks(wrong: list[str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert cli.main(["--log", str(log), "--log-format=json", *wrong]) == 1
+    assert json.loads(log.read_text())["level"] == "error"
+
+
+def test_a_wrong_command_line_with_a_log_that_cannot_be_opened(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--log", "/nowhere/log", "run"]) == 1
+    assert "missing argument 'ID'" in capfd.readouterr().err
+
+
 def test_usage_errors_are_1_even_for_exec(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["exec"]) == 1
     assert "missing argument 'ID'" in capfd.readouterr().err
