@@ -151,8 +151,8 @@ def _find_executable(op: Op, message: Message, config: Config) -> str:
 
 
 def _exec(op: Op, message: Message, config: Config) -> str:
-    args = op.args[0]
-    name = args[0] if isinstance(args, list) and args else ""
+    args = op.args[0]  # a record keeps only the first of them
+    name = args if isinstance(args, str) else "".join(args[:1]) if isinstance(args, list) else ""
     return f'{_START}exec: "{name}": {_because(message)}'
 
 

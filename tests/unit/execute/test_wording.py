@@ -60,6 +60,7 @@ CASES = {
         INIT + "unable to apply apparmor profile exec some: it is not loaded",
     ),
     "exec format": (ops.exec(["/x"], []), errno.ENOEXEC, "", START + 'exec: "/x": exec format error'),
+    "exec format at start": (Op("exec", "/x"), errno.ENOEXEC, "", START + 'exec: "/x": exec format error'),
 }  # fmt: skip
 
 
