@@ -27,7 +27,7 @@ touched.""",
     "exec": """\
 Flags stand before the id; what follows it is the program with its arguments. User, environment, working
 directory and limits are those of the container's own process at `create`, but for what flags or --process
-say. The exit status is that of the program; 255 if it could not be started.""",
+say. The exit status is that of the program; 255 if exec failed before.""",
     "list": """\
 Engines keep the records of their containers in directories of their own: name it with --root.""",
     "ps": """\

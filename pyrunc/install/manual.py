@@ -27,7 +27,7 @@ and
 .B exec
 in the foreground. 255 where
 .B exec
-could not start the program. Else 0, and 1 on failure.
+failed before its program ran. Else 0, and 1 on failure.
 .SH DIAGNOSTICS
 A command that fails writes exactly one line of level
 .BR error ,
