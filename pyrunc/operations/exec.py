@@ -139,6 +139,9 @@ def merge_process(
         if not cwd.startswith("/"):
             raise UsageError(f"cwd must be an absolute path, not {cwd!r}")
         process["cwd"] = cwd
+    for entry in env:
+        if entry.find("=") < 1:
+            raise UsageError(f"--env: {entry!r} is not an environment variable: want NAME=VALUE")
     if env:
         process["env"] = [*(process.get("env") or ()), *env]
     _merge_user(process, user, additional_gids)

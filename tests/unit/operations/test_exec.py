@@ -88,3 +88,10 @@ def test_cgroups_below(tmp_path: Any) -> None:
             choose_cgroups(saved, [wrong])
     with pytest.raises(UsageError):
         choose_cgroups({**saved, "version": 2, "paths": {"": f"{tmp_path}/a"}}, ["cpu:b"])
+
+
+@pytest.mark.parametrize("entry", ["NAME", "=value", ""])
+def test_variables_have_names_and_values(entry: str) -> None:
+    """As in config.json, where the schema says so."""
+    with pytest.raises(UsageError, match="want NAME=VALUE"):
+        merge(env=["A=1", entry])
