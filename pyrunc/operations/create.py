@@ -93,9 +93,9 @@ def make_options(context: Context, id: str, bundle: str, **flags: str | int) -> 
 def listen_fds() -> int:
     """How many descriptors socket activation hands to us: LISTEN_FDS, if LISTEN_PID is us."""
     count = os.environ.get("LISTEN_FDS", "")
-    if not count.isdigit() or os.environ.get("LISTEN_PID") != str(os.getpid()):
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return 0
-    return int(count)
+    return int(count) if count.isascii() and count.isdecimal() and len(count) < 10 else 0
 
 
 def check_preserved(count: int) -> None:
