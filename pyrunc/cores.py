@@ -127,12 +127,14 @@ def _explained(text: str) -> ValueError:
     """What the public module says about a text that the scanner refused."""
     from json import JSONDecodeError, loads
 
+    if text.startswith("\ufeff"):
+        return ValueError("it begins with a byte order mark; save it as UTF-8 without one: line 1 column 1")
     try:
         loads(text, parse_constant=_refuse_constant)
     except JSONDecodeError as error:
         return ValueError(f"{error.msg[0].lower()}{error.msg[1:]}: line {error.lineno} column {error.colno}")
     except ValueError as error:
-        return error
+        return ValueError("an integer of thousands of digits") if "digits" in str(error) else error
     except RecursionError:
         return ValueError("nested too deeply")
     return ValueError("not a JSON text")

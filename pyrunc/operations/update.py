@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pyrunc.state.record import Record
     from pyrunc.state.store import Entry
 
+MOST_DIGITS = 64  # int() refuses thousands
 _POWERS = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
@@ -126,7 +127,7 @@ def parse_size(text: str) -> int:
 
 
 def _is_decimal(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def parse_number(text: str) -> int:
@@ -177,4 +178,5 @@ def from_flags(flags: dict[str, str]) -> dict[str, Any]:
     try:
         return dict(load_resources(render_json(resources).encode()))
     except SpecError as error:
-        raise UsageError(f"invalid limits: {error.text}", pointer=error.pointer) from error
+        text = error.text.removeprefix("resources:1: ")  # the place in a text that nobody wrote
+        raise UsageError(f"invalid limits: {text}", pointer=error.pointer) from error

@@ -38,6 +38,17 @@ def test_flags_become_resources() -> None:
     }
 
 
+def test_wrong_limits_name_no_file() -> None:
+    with pytest.raises(UsageError, match="^invalid limits: /pids/limit: found -5; allowed: "):
+        from_flags({"pids_limit": "-5"})
+
+
+@pytest.mark.parametrize("flag", ["memory", "cpu_period"])
+def test_endless_numbers_are_refused_in_our_words(flag: str) -> None:
+    with pytest.raises(UsageError, match=r"want a (size|decimal number)"):
+        from_flags({flag: "9" * 5000})
+
+
 @pytest.mark.parametrize(
     ("flag", "text"),
     [("memory", "lots"), ("cpu_period", "1s"), ("cpu_share", "-1"), ("blkio_weight", "70000"), ("pids_limit", "1.5")],

@@ -61,7 +61,13 @@ def test_deep_nesting(tmp_path):
 
 def test_endless_integer(tmp_path):
     (tmp_path / "config.json").write_text('{\n "ociVersion": ' + "1" * 5000 + "}")
-    with pytest.raises(SpecError, match=r"config\.json:2:16: not valid JSON"):
+    with pytest.raises(SpecError, match=r"config\.json:2:16: not valid JSON: an integer of thousands of digits$"):
+        load.load_bundle(str(tmp_path))
+
+
+def test_byte_order_mark(tmp_path):
+    (tmp_path / "config.json").write_text("{}", "utf-8-sig")
+    with pytest.raises(SpecError, match=r"config\.json:1:1: not valid JSON: .* byte order mark; save it .* without one$"):
         load.load_bundle(str(tmp_path))
 
 
