@@ -138,8 +138,17 @@ def render_table(rows: list[list[str]]) -> str:
 
 
 def write_out(text: str) -> None:
-    """Write all of `text` to standard output.  Raises OSError (a full disk, a closed pipe)."""
-    _write(1, text)
+    """Write all of `text` to standard output.  Raises BrokenPipeError, HostError (a full disk)."""
+    try:
+        _write(1, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from pyrunc.errors import HostError
+        from pyrunc.state.store import reason_of
+
+        text = f"cannot write to standard output: {reason_of(error)}"
+        raise HostError(text, errno=error.errno or 0) from error
 
 
 def _write(fd: int, text: str) -> None:

@@ -16,7 +16,7 @@ from pyrunc.execute.process import oci_state
 from pyrunc.execute.runtime_ops import Executor
 from pyrunc.state.lifecycle import CREATED, CREATING, STOPPED
 from pyrunc.state.record import Record, render_time
-from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO
+from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO, host_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ class Creation(Executor):
         """The FIFOs of the start rendezvous."""
         directory = self.entry.dir_fd
         if slot == "start":
-            os.mkfifo(START_FIFO, 0o600, dir_fd=directory)
+            self._make_fifo(START_FIFO)
             return os.open(START_FIFO, os.O_RDWR | os.O_CLOEXEC, dir_fd=directory)
         if slot == "reply":
-            os.mkfifo(REPLY_FIFO, 0o600, dir_fd=directory)
+            self._make_fifo(REPLY_FIFO)
             reader = os.open(REPLY_FIFO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
             try:
                 return os.open(REPLY_FIFO, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
@@ -87,6 +87,12 @@ class Creation(Executor):
         if slot == "cgroup" and self.cgroup is not None:
             return os.dup(self.cgroup.directory_fd)
         return super().provide(slot)
+
+    def _make_fifo(self, name: str) -> None:
+        try:
+            os.mkfifo(name, 0o600, dir_fd=self.entry.dir_fd)
+        except OSError as error:
+            raise host_error("make", f"{self.entry.dir}/{name}", error) from error
 
     def container_state(self) -> dict[str, object]:
         """Creating, with the pid of the init."""

@@ -7,6 +7,7 @@ import os
 from pyrunc.cores import render_json
 from pyrunc.errors import UsageError
 from pyrunc.spec.defaults import default_config
+from pyrunc.state.store import host_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,5 +29,9 @@ def spec(context: Context, bundle: str = "", rootless: bool = False) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError as error:
         raise UsageError(f"file {path} exists. Remove it first", path=path) from error
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
+    try:
+        with os.fdopen(fd, "w") as file:
+            file.write(text)
+    except OSError as error:
+        os.unlink(path)
+        raise host_error("write", path, error) from error

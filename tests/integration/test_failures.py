@@ -79,6 +79,23 @@ def test_foreground_run_is_killed(box: Box) -> None:
     assert box.new_processes() == []
 
 
+@pytest.mark.parametrize("inodes", range(2, 10))
+def test_few_inodes_under_root(box: Box, inodes: int) -> None:
+    """Wherever they run out, the error names the file, and nothing is left."""
+    only_ours(box, "the records are its own")
+    box.root.mkdir()
+    options = f"nr_inodes={inodes}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", box.root], check=True)
+    try:
+        result = box.run(box.bundle())
+        if result.rc:
+            result.failed("no space left on device", str(box.root))
+        assert list(box.root.iterdir()) == []
+        assert box.new_processes() == []
+    finally:
+        subprocess.run(["umount", box.root], check=True)
+
+
 def test_full_disk_under_root(box: Box) -> None:
     """The records have no room: an error that says so, and nothing was started."""
     box.root.mkdir()
@@ -146,7 +163,9 @@ def test_run_whose_start_fails(box: Box, what: str, flags: tuple[str, ...]) -> N
         peer_differs(box, crun="goes on")
     if flags and what != "poststart":
         peer_differs(box, runc="does not wait for the program", crun="does not wait for the program")
-    box.try_create(bundle, *flags, command="run").failed("exec format error" if what == "program" else "exit status 3")
+    box.try_create(bundle, *flags, command="run").failed(
+        "exec format error" if what == "program" else "exit status 3"
+    )
     assert box.left() == []
 
 
@@ -243,7 +262,9 @@ def test_lost_state_directory(box: Box) -> None:
         cgroups.remove(path)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"null", b'{"id": 5}', b'{"format": 1, "id": "a", "bundle": "/", "pid": "7"}'])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"null", b'{"id": 5}', b'{"format": 1, "id": "a", "bundle": "/", "pid": "7"}']
+)
 def test_damaged_record(box: Box, damage: bytes) -> None:
     """An error, never a traceback; delete --force still ends."""
     only_ours(box, "the record's form is its own")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import pytest
 
 from pyrunc.cli import output
-from pyrunc.errors import SpecError
+from pyrunc.errors import HostError, SpecError
 from pyrunc.operations import Context
 
 STATE = {
@@ -58,6 +60,22 @@ def test_ps_json(pids: object, text: str, monkeypatch: pytest.MonkeyPatch, capfd
     monkeypatch.setattr("pyrunc.operations.ps.ps", lambda context, id: pids)
     output.show("ps", CONTEXT, {"id": "c1", "format": "json", "args": []})
     assert capfd.readouterr().out == text
+
+
+def test_output_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what could not be written, not only why; a reader that left is no such error."""
+
+    def fail_with(number: int) -> None:
+        def write(fd: int, data: bytes) -> int:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(output.os, "write", write)
+        output.write_out("text")
+
+    with pytest.raises(HostError, match="^cannot write to standard output: no space left on device$"):
+        fail_with(errno.ENOSPC)
+    with pytest.raises(BrokenPipeError):
+        fail_with(errno.EPIPE)
 
 
 def test_validate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
