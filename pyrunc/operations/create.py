@@ -117,7 +117,9 @@ def check_terminal(config: Config, detach: bool, console_socket: str) -> None:
         text = "cannot allocate tty if pyrunc will detach without setting console socket"
         raise UsageError(text, pointer="/process/terminal", hint="use --console-socket, or run without -d")
     if console_socket and not (terminal and detach):
-        raise UsageError("cannot use console socket if pyrunc will not detach or allocate tty")
+        text = "cannot use console socket if pyrunc will not detach or allocate tty"
+        hint = "leave it out, or set process.terminal and detach"
+        raise UsageError(text, pointer="/process/terminal", hint=hint)
 
 
 def compile_seccomp(config: Config, warnings: list[str]) -> bytes:
@@ -136,5 +138,3 @@ def cache_directory() -> str | None:
         return "/run/pyrunc.cache"
     directory = os.environ.get("XDG_RUNTIME_DIR", "")
     return f"{directory}/pyrunc.cache" if directory.startswith("/") else None
-
-

@@ -51,12 +51,12 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
 def parse_signal(text: str) -> int:
     """The number of a signal: `9`, `KILL`, `sigkill`, `SIGRTMIN+3`. UsageError if there is none."""
     if len(text) > LONGEST or not text.isascii():
-        raise UsageError(f"unknown signal {text[:LONGEST]!r}")
+        raise _unknown(text[:LONGEST])
     if text.isdigit():
         number = int(text)
         if number <= MAXIMUM:
             return number
-        raise UsageError(f"unknown signal {text!r}")
+        raise _unknown(text)
     from pyrunc.cores import signals
 
     name = text.upper()
@@ -73,7 +73,13 @@ def parse_signal(text: str) -> int:
         number = value + int(offset) if sign == "+" else value - int(offset)
         if signals.SIGRTMIN <= number <= signals.SIGRTMAX:
             return number
-    raise UsageError(f"unknown signal {text!r}")
+    raise _unknown(text)
+
+
+def _unknown(text: str) -> UsageError:
+    return UsageError(
+        f"unknown signal {text!r}", hint=f"want a name, as TERM or SIGRTMIN+3, or a number up to {MAXIMUM}"
+    )
 
 
 def _signal_all(record: Record, number: int) -> None:

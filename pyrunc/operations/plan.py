@@ -50,7 +50,10 @@ def read_facts(path: str) -> Facts:
 
     try:
         with open(path, "rb") as file:
-            return Facts.from_json(parse_json(file.read()))
+            values = parse_json(file.read())
+        if not isinstance(values, dict):
+            raise ValueError("want an object")
+        return Facts.from_json(values)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {reason_of(error)}", path=path) from error
     except (ValueError, KeyError) as error:

@@ -10,7 +10,7 @@ replaced whole by rename(2).
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT, ENOTDIR, EWOULDBLOCK
+from errno import EACCES, ENOENT, ENOTDIR, EROFS, EWOULDBLOCK
 
 from pyrunc.cores import parse_json, render_json
 from pyrunc.errors import HostError, StateError, UsageError
@@ -155,7 +155,8 @@ def reason_of(error: OSError) -> str:
 
 def host_error(action: str, path: str, error: OSError) -> HostError:
     """What could not be done below the root, why, and what helps a user who may not."""
-    hint = "choose a directory of your own with --root or XDG_RUNTIME_DIR" if error.errno == EACCES else ""
+    usable = error.errno not in (EACCES, EROFS, ENOTDIR)
+    hint = "" if usable else "choose a directory of your own with --root or XDG_RUNTIME_DIR"
     text = f"cannot {action} {path}: {reason_of(error)}"
     return HostError(text, path=path, errno=error.errno or 0, hint=hint)
 

@@ -25,5 +25,6 @@ def test_signals(text: str, number: int) -> None:
     "text", ["", "65", "-1", "+9", "9 ", "nope", "SIG", "SIG_DFL", "_DFL", "SIG_BLOCK", "KILL+1", "RTMIN+99", "RTMIN+", "TERM-0", "٩", "RTMIN+٩", "9" * 5000, "RTMIN+" + "1" * 5000]
 )
 def test_not_signals(text: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="unknown signal") as caught:
         parse_signal(text)
+    assert caught.value.hint

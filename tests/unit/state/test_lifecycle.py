@@ -54,3 +54,4 @@ def test_words(command: str, status: str) -> None:
     with pytest.raises(StateError) as caught:
         allowed(command, status, "x1")
     assert caught.value.text == WORDS[command, status]
+    assert bool(caught.value.hint) == (command == "delete")

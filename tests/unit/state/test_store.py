@@ -12,7 +12,7 @@ import pytest
 
 from pyrunc.errors import HostError, StateError, UsageError
 from pyrunc.state.record import Record
-from pyrunc.state.store import Store, check_id
+from pyrunc.state.store import Store, check_id, host_error
 from tests.processes import DEADLINE
 
 
@@ -134,3 +134,9 @@ def test_a_write_that_fails_leaves_the_old_file(store: Store, monkeypatch: pytes
         entry.write_file("f", b"new")
     assert entry.read_file("f") == b"old"
     assert os.listdir(entry.dir) == ["f"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR])
+def test_a_root_that_cannot_be_used_names_the_cure(number: int) -> None:
+    assert "--root" in host_error("make", "/r/x", OSError(number, os.strerror(number))).hint
+    assert not host_error("make", "/r/x", OSError(errno.ENOSPC, "no room")).hint
