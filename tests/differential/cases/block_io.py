@@ -61,8 +61,7 @@ CASES = [
         resources(blockIO={"leafWeight": 300}),
         files=WEIGHTS,
         needs="v1",
-        runc={"v1:error": LEAF},
-        crun={"v1:error": LEAF},
+        difference={"v1:error": LEAF},
     ),
     Case(
         "weight-of-device",
@@ -78,7 +77,6 @@ CASES = [
         weight_of_device(leafWeight=300),
         files=WEIGHTS,
         needs="v1",
-        runc={"v1:error": LEAF},
-        crun={"v1:error": LEAF},
+        difference={"v1:error": LEAF},
     ),
 ]

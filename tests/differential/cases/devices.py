@@ -68,10 +68,7 @@ CASES = [
     Case(
         "device-file-in-the-way",
         file_in_the_way,
-        runc={
-            "create": "config-linux.md#devices: if a file already exists at path that does not match, the runtime MUST generate an error"
-        },
-        crun={
+        difference={
             "create": "config-linux.md#devices: if a file already exists at path that does not match, the runtime MUST generate an error"
         },
     ),
@@ -175,8 +172,7 @@ CASES = [
     Case(
         "masked-relative",
         put("/linux/maskedPaths", ["proc/keys"]),
-        runc={"create": ABSOLUTE},
-        crun={"create": ABSOLUTE},
+        difference={"create": ABSOLUTE},
     ),
     Case(
         "readonly-paths", readonly_in_root, "create:/tmp", "openw:/var/file", "rdonly-off:/tmp", "create:/var"
@@ -184,8 +180,7 @@ CASES = [
     Case(
         "readonly-relative",
         put("/linux/readonlyPaths", ["tmp"]),
-        runc={"create": ABSOLUTE},
-        crun={"create": ABSOLUTE},
+        difference={"create": ABSOLUTE},
     ),
     Case(
         "masked-and-readonly",

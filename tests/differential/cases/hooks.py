@@ -137,8 +137,7 @@ CASES = [
     Case(
         "startContainer-slow",
         slow("startContainer"),
-        runc={"start": START_FAILS},
-        crun={"start": START_FAILS},
+        difference={"start": START_FAILS},
     ),
     Case(
         "poststop-slow",

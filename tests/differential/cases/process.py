@@ -136,10 +136,7 @@ CASES = [
     Case(
         "rlimit-twice",
         limits(("NOFILE", 512, 600), ("NOFILE", 100, 200)),
-        runc={
-            "create": "config.md#posix-process: if rlimits has duplicated entries with same type, the runtime MUST generate an error"
-        },
-        crun={
+        difference={
             "create": "config.md#posix-process: if rlimits has duplicated entries with same type, the runtime MUST generate an error"
         },
     ),
@@ -182,8 +179,7 @@ CASES = [
     Case(
         "selinux-absent-lsm",
         put("/process/selinuxLabel", "system_u:system_r:container_t:s0"),
-        runc={"create": NO_LSM},
-        crun={"create": NO_LSM},
+        difference={"create": NO_LSM},
     ),
     Case("tmp-as-home", both(put("/process/cwd", "/data"), mount("/data", "tmpfs", "tmpfs", "mode=1777"))),
     Case("no-pivot", lambda b, lab: None, "list:/", flags=("--no-pivot",)),

@@ -138,10 +138,7 @@ CASES = [
     Case(
         "metadata-without-listener",
         filter_of(rule(DENY, "sync"), listenerMetadata="words"),
-        runc={
-            "create": "config-linux.md#seccomp: listenerMetadata MUST NOT be set if listenerPath is not set"
-        },
-        crun={
+        difference={
             "create": "config-linux.md#seccomp: listenerMetadata MUST NOT be set if listenerPath is not set"
         },
     ),
