@@ -15,16 +15,17 @@ WEIGHTS = files(
 LOOP = (7, 0)
 
 
-def weight_of_device(**weights: int):  # type: ignore[no-untyped-def]
-    return resources(blockIO={"weightDevice": [{"major": LOOP[0], "minor": LOOP[1], **weights}]})
+def for_device(property: str, **values: int):  # type: ignore[no-untyped-def]
+    return resources(blockIO={property: [{"major": LOOP[0], "minor": LOOP[1], **values}]})
 
 
 LEAF = "an error either way; ours says that no scheduler knows leafWeight any more"
+FORMER = "an error either way; crun does not get to the value, as it looks for the file of a former scheduler"
 CASES = [
     *[
         Case(
             name,
-            resources(blockIO={property: [{"major": LOOP[0], "minor": LOOP[1], "rate": rate}]}),
+            for_device(property, rate=rate),
             files=files(f"blkio.throttle.{file}_device"),
             needs="v1",
         )
@@ -52,31 +53,22 @@ CASES = [
             "v1:create": "config-linux.md#block-io: weights range from 10 to 1000; runc 1.1 drops them where there is no file for them"
         },
         crun={
-            "v1:error": "an error either way; crun does not get to the value, as it looks for the file of a former scheduler",
+            "v1:error": FORMER,
             "newer:create": "config-linux.md#block-io: weights range from 10 to 1000; crun 1.27 drops them where there is no file for them",
         },
     ),
     Case(
-        "leaf-weight",
-        resources(blockIO={"leafWeight": 300}),
-        files=WEIGHTS,
-        needs="v1",
-        difference={"v1:error": LEAF},
-    ),
-    Case(
         "weight-of-device",
-        weight_of_device(weight=300),
+        for_device("weightDevice", weight=300),
         files=WEIGHTS,
         needs="v1",
-        crun={
-            "v1:error": "an error either way; crun does not get to the value, as it looks for the file of a former scheduler"
-        },
+        crun={"v1:error": FORMER},
     ),
-    Case(
-        "leaf-weight-of-device",
-        weight_of_device(leafWeight=300),
-        files=WEIGHTS,
-        needs="v1",
-        difference={"v1:error": LEAF},
-    ),
+    *[
+        Case(name, prepare, files=WEIGHTS, needs="v1", difference={"v1:error": LEAF})
+        for name, prepare in (
+            ("leaf-weight", resources(blockIO={"leafWeight": 300})),
+            ("leaf-weight-of-device", for_device("weightDevice", leafWeight=300)),
+        )
+    ],
 ]

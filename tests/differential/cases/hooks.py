@@ -67,6 +67,7 @@ AFTER_CREATE = (
 START_FAILS = "config.md#startcontainer-hooks, runtime.md#lifecycle: if one fails, the runtime MUST generate an error; start has returned by then"
 PID = "runtime.md#state: pid is REQUIRED when created, bundle is the path on the host, the status one of the four"
 ROOT = "runtime.md#state: the state MAY include additional properties"
+POSTSTOP = "runtime.md#lifecycle: if any poststop hook fails, the runtime MUST log a warning and go on; runc 1.5 makes it an error"
 CASES = [
     Case(
         "all",
@@ -129,9 +130,7 @@ CASES = [
     Case(
         "poststop-fails",
         failing("poststop"),
-        runc={
-            "newer:delete": "runtime.md#lifecycle: if any poststop hook fails, the runtime MUST log a warning and go on; runc 1.5 makes it an error"
-        },
+        runc={"newer:delete": POSTSTOP},
     ),
     Case("createRuntime-slow", slow("createRuntime")),
     Case(
@@ -142,8 +141,6 @@ CASES = [
     Case(
         "poststop-slow",
         slow("poststop"),
-        runc={
-            "newer:delete": "runtime.md#lifecycle: if any poststop hook fails, the runtime MUST log a warning and go on; runc 1.5 makes it an error"
-        },
+        runc={"newer:delete": POSTSTOP},
     ),
 ]

@@ -69,6 +69,7 @@ CGROUP_TMPFS_1 = "the mount asks for ro; crun leaves the tmpfs that holds the hi
 CGROUP_NAMES = "crun makes folders for controllers that this host has not mounted, and mounts nothing there"
 CGROUP_TREE = "without a cgroup namespace ours is the container's own cgroup, as on v1; runc and crun show (and with rw open) the host's whole tree"
 CGROUP = {"v1:report/mountinfo//sys/fs/cgroup": CGROUP_TMPFS}
+LOST_ON_BINDS = "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
 CASES = [
     Case(
         "tmpfs",
@@ -170,17 +171,13 @@ CASES = [
     Case(
         "propagation-shared",
         bind("/data", "bind", "shared"),
-        crun={
-            "report/propagation//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
-        },
+        crun={"report/propagation//data": LOST_ON_BINDS},
     ),
     Case("propagation-slave", bind("/data", "bind", "slave")),
     Case(
         "propagation-unbindable",
         bind("/data", "bind", "unbindable"),
-        crun={
-            "report/propagation//data": "config.md#linux-mount-options: shared and unbindable set the propagation of the mount; crun 1.8 loses it on binds"
-        },
+        crun={"report/propagation//data": LOST_ON_BINDS},
     ),
     Case("through-symlink", through_symlink, "list:/real"),
     Case("symlink-stays-inside", link_out_of_root, "list:/tmp"),

@@ -78,7 +78,7 @@ def sysctl(**values: str):  # type: ignore[no-untyped-def]
     return put("/linux/sysctl", {key.replace("__", "."): value for key, value in values.items()})
 
 
-TIME = "config-linux.md#namespaces lists time; runc knows it from 1.2 on"
+TIME = "config-linux.md#namespaces lists time; runc and crun know it from 1.2 and 1.9 on"
 SHM = "read:/proc/sys/kernel/shmmni"
 KEYRING = "runc 1.1 misreads the permissions of a keyring that belongs to another user id"
 DEVICES = "config-linux.md#network-devices: they are moved, or the runtime MUST generate an error; younger than these releases"
@@ -87,6 +87,11 @@ BOUND = "config-linux.md#default-devices: they MUST be there; whether a bound on
 # with the flags that it may have where it comes from: what becomes of those is a case of mounts
 host_sys = mount("/sys", "bind", "/sys", "rbind", "ro", "nosuid", "nodev", "noexec")
 
+IN_USER_NAMESPACE = {
+    "runc": {"report/session_keyring": KEYRING},
+    "crun": {"report/mountinfo//dev/": BOUND},
+}
+NOT_SHOWN = "not a difference of the runtimes: here crun is not shown version 2 of a hybrid host"
 CASES = [
     Case(
         "pid-inherited", both(inherit("pid"), put("/linux/maskedPaths", []), put("/linux/readonlyPaths", []))
@@ -94,9 +99,7 @@ CASES = [
     Case(
         "network-inherited",
         both(inherit("network"), host_sys),
-        crun={
-            "v1:report/mountinfo//sys/fs/cgroup/unified": "not a difference of the runtimes: here crun is not shown version 2 of a hybrid host"
-        },
+        crun={"v1:report/mountinfo//sys/fs/cgroup/unified": NOT_SHOWN},
     ),
     Case("ipc-inherited", inherit("ipc")),
     Case("uts-inherited", inherit("uts")),
@@ -104,8 +107,7 @@ CASES = [
     Case(
         "time-new",
         lambda b, lab: b.namespace("time"),
-        runc={"create": TIME},
-        crun={"create": "config-linux.md#namespaces lists time; crun knows it from 1.9 on"},
+        difference={"create": TIME},
     ),
     Case(
         "time-offsets",
@@ -114,8 +116,7 @@ CASES = [
             put("/linux/timeOffsets", {"boottime": {"secs": 1000, "nanosecs": 5}, "monotonic": {"secs": -1}}),
         ),
         "read:/proc/self/timens_offsets",
-        runc={"create": TIME},
-        crun={"create": "config-linux.md#namespaces lists time; crun knows it from 1.9 on"},
+        difference={"create": TIME},
     ),
     Case("network-joined", join("network"), "list:/sys/class/net"),
     Case("ipc-joined", join("ipc")),
@@ -139,9 +140,7 @@ CASES = [
     Case(
         "namespaces-only-mount",
         both(inherit("pid", "network", "ipc", "uts"), host_sys),
-        crun={
-            "v1:report/mountinfo//sys/fs/cgroup/unified": "not a difference of the runtimes: here crun is not shown version 2 of a hybrid host"
-        },
+        crun={"v1:report/mountinfo//sys/fs/cgroup/unified": NOT_SHOWN},
     ),
     Case(
         "no-mount-namespace",
@@ -159,22 +158,19 @@ CASES = [
         "create:/tmp",
         "tree:/dev",
         "stat:/etc/passwd",
-        runc={"report/session_keyring": KEYRING},
-        crun={"report/mountinfo//dev/": BOUND},
+        **IN_USER_NAMESPACE,
     ),
     Case(
         "user-and-cgroup",
         in_user_namespace("cgroup"),
         "stat:/tmp",
-        runc={"report/session_keyring": KEYRING},
-        crun={"report/mountinfo//dev/": BOUND},
+        **IN_USER_NAMESPACE,
     ),
     Case(
         "user-two-ranges",
         both(two_ranges, put("/process/user", {"uid": 1000, "gid": 1000})),
         "stat:/home/user",
-        runc={"report/session_keyring": KEYRING},
-        crun={"report/mountinfo//dev/": BOUND},
+        **IN_USER_NAMESPACE,
     ),
     Case("user-without-mappings", mappings_missing),
     Case("user-unmapped-id", both(two_ranges, put("/process/user", {"uid": 500, "gid": 0}))),
@@ -228,18 +224,15 @@ CASES = [
         both(inherit("network"), moved_device()),
         difference={"create": DEVICES},
     ),
-    Case(
-        "mount-mapped",
-        mapped_mount("bind"),
-        "stat:/data/inside",
-        runc={"report/mountinfo//data": MAPPED, "report/actions/stat:/data/inside/": MAPPED},
-    ),
-    Case(
-        "mount-mapped-recursive",
-        mapped_mount("rbind"),
-        "stat:/data/inside",
-        runc={"report/mountinfo//data": MAPPED, "report/actions/stat:/data/inside/": MAPPED},
-    ),
+    *[
+        Case(
+            name,
+            mapped_mount(option),
+            "stat:/data/inside",
+            runc={"report/mountinfo//data": MAPPED, "report/actions/stat:/data/inside/": MAPPED},
+        )
+        for name, option in (("mount-mapped", "bind"), ("mount-mapped-recursive", "rbind"))
+    ],
     Case(
         "linux-section-small",
         both(drop("/linux/maskedPaths"), drop("/linux/readonlyPaths")),

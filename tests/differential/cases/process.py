@@ -50,6 +50,7 @@ NO_LSM = "the host has no such LSM: a warning, as OCI's validation programs expe
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 HAVE_APPARMOR = APPARMOR.exists() and APPARMOR.read_text() == "Y\n"
 NO_PROFILE = "both refuse; runc hands on the kernel's ENOENT, we say that the profile is not loaded"
+HOME = "the specification says nothing of HOME; as runc it is set where it is missing or empty, with a default of /"
 CASES = [
     Case("user", put("/process/user", {"uid": 1000, "gid": 1001}), "create:/tmp", "openw:/etc/passwd"),
     Case("user-groups", put("/process/user", {"uid": 1000, "gid": 1000, "additionalGids": [7, 5, 2000]})),
@@ -74,16 +75,12 @@ CASES = [
     Case(
         "env-home-unknown",
         both(put("/process/env", ["PATH=/bin"]), put("/process/user", {"uid": 77, "gid": 77})),
-        crun={
-            "report/env": "the specification says nothing of HOME; as runc it is set where it is missing or empty, with a default of /"
-        },
+        crun={"report/env": HOME},
     ),
     Case(
         "env-odd-values",
         put("/process/env", ["PATH=/bin", "HOME=", "E=", "EQ=a=b", "S=two words"]),
-        crun={
-            "report/env": "the specification says nothing of HOME; as runc it is set where it is missing or empty, with a default of /"
-        },
+        crun={"report/env": HOME},
     ),
     Case(
         "env-without-equals",

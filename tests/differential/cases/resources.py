@@ -33,22 +33,21 @@ UNSUPPORTED = "config.md#valid-values: invalid or unsupported values MUST genera
 OWN_PLACE = (
     "config-linux.md#cgroups-path: the runtime determines where; ours is beside its own cgroup, as runc's"
 )
+RESCTRL_OF_CRUN = {
+    "create": RESCTRL,
+    "newer:error": "an error either way; ours says what the mount lacks, crun which file it looked for",
+}
 ABSENT = "an error either way; ours names the missing controller, theirs the missing folder"
 CASES = [
-    Case("memory-limit", resources(memory={"limit": 64 * MEGA}), files=MEMORY, needs="memory"),
-    Case(
-        "memory-and-swap",
-        resources(memory={"limit": 32 * MEGA, "swap": 48 * MEGA}),
-        files=MEMORY,
-        needs="memory",
-    ),
-    Case(
-        "memory-swap-equal",
-        resources(memory={"limit": 32 * MEGA, "swap": 32 * MEGA}),
-        files=MEMORY,
-        needs="memory",
-    ),
-    Case("memory-unlimited", resources(memory={"limit": -1, "swap": -1}), files=MEMORY, needs="memory"),
+    *[
+        Case(name, resources(memory=limits), files=MEMORY, needs="memory")
+        for name, limits in (
+            ("memory-limit", {"limit": 64 * MEGA}),
+            ("memory-and-swap", {"limit": 32 * MEGA, "swap": 48 * MEGA}),
+            ("memory-swap-equal", {"limit": 32 * MEGA, "swap": 32 * MEGA}),
+            ("memory-unlimited", {"limit": -1, "swap": -1}),
+        )
+    ],
     Case(
         "memory-swap-below-limit", resources(memory={"limit": 32 * MEGA, "swap": 16 * MEGA}), needs="memory"
     ),
@@ -218,29 +217,20 @@ CASES = [
         "resctrl-absent",
         put("/linux/intelRdt", {"closID": "pyrunc-test"}),
         runc={"create": RESCTRL},
-        crun={
-            "create": RESCTRL,
-            "newer:error": "an error either way; ours says what the mount lacks, crun which file it looked for",
-        },
+        crun=RESCTRL_OF_CRUN,
     ),
     Case(
         "resctrl-schemata-absent",
         put("/linux/intelRdt", {"closID": "pyrunc-test", "schemata": ["MB:0=50"], "enableMonitoring": True}),
         runc={"create": RESCTRL},
-        crun={
-            "create": RESCTRL,
-            "newer:error": "an error either way; ours says what the mount lacks, crun which file it looked for",
-        },
+        crun=RESCTRL_OF_CRUN,
     ),
     Case(
         "resctrl-schemas-absent",
         put(
             "/linux/intelRdt", {"closID": "pyrunc-test", "l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=50"}
         ),
-        crun={
-            "create": RESCTRL,
-            "newer:error": "an error either way; ours says what the mount lacks, crun which file it looked for",
-        },
+        crun=RESCTRL_OF_CRUN,
     ),
     Case(
         "hugepages-absent-controller",

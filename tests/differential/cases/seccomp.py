@@ -49,6 +49,7 @@ USED = (
     "fstatfs setsid waitid openat2 fchownat execveat sched_getaffinity"
 ).split()
 
+CALLS_OF_ITS_OWN = "the filter is the program's; runc 1.5 needs calls of its own after loading it"
 CASES = [
     Case("errno", filter_of(rule(DENY, "getpriority")), f"syscall:{GETPRIORITY}", f"syscall:{SYNC}"),
     Case("errno-value", filter_of(rule(DENY, "getpriority", errnoRet=38)), f"syscall:{GETPRIORITY}"),
@@ -57,13 +58,13 @@ CASES = [
         filter_of(rule(ALLOW, *USED), default=DENY),
         f"syscall:{SYNC}",
         f"syscall:{UNAME}",
-        runc={"newer:start": "the filter is the program's; runc 1.5 needs calls of its own after loading it"},
+        runc={"newer:start": CALLS_OF_ITS_OWN},
     ),
     Case(
         "default-errno-value",
         filter_of(rule(ALLOW, *USED), default=DENY, defaultErrnoRet=38),
         f"syscall:{SYNC}",
-        runc={"newer:start": "the filter is the program's; runc 1.5 needs calls of its own after loading it"},
+        runc={"newer:start": CALLS_OF_ITS_OWN},
     ),
     Case("kill", filter_of(rule(KILL, "sync")), f"syscall:{SYNC}"),
     Case("kill-thread", filter_of(rule("SCMP_ACT_KILL", "sync")), f"syscall:{SYNC}"),

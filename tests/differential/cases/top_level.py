@@ -24,6 +24,9 @@ def hostname_without_namespace(bundle: Bundle, lab: Lab) -> None:
     bundle.without_namespace("uts")
 
 
+ONLY_1 = (
+    "config.md: the version MUST be that of the specification the bundle complies with; only 1.x is known"
+)
 CASES = [
     Case(
         "plain",
@@ -66,12 +69,8 @@ CASES = [
     Case(
         "version-other-major",
         put("/ociVersion", "9.9.9"),
-        runc={
-            "create": "config.md: the version MUST be that of the specification the bundle complies with; only 1.x is known"
-        },
-        crun={
-            "newer:create": "config.md: the version MUST be that of the specification the bundle complies with; only 1.x is known"
-        },
+        runc={"create": ONLY_1},
+        crun={"newer:create": ONLY_1},
     ),
     Case(
         "version-absent",
