@@ -40,6 +40,20 @@ def shim_flags(box: Box, bundle: Bundle) -> list[str]:
     return ["--root", str(box.root), "--log", str(bundle.directory / "log.json"), "--log-format", "json"]
 
 
+def creation(bundle: Bundle, pid_file: Path, name: str) -> list[str]:
+    """`create` as all engines call it."""
+    return ["create", "--bundle", str(bundle.directory), "--pid-file", str(pid_file), name]
+
+
+def read_until_up(reader: int) -> bytes:
+    """What the program writes before the line "up"."""
+    text = b""
+    while b"up\n" not in text:
+        assert select.select([reader], [], [], DEADLINE)[0], text
+        text += os.read(reader, 4096)
+    return text.removesuffix(b"up\n")
+
+
 def call(box: Box, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """The runtime with exactly these arguments, standard output and error combined as shims do."""
     options.setdefault("env", {"PATH": os.environ["PATH"]})
@@ -68,16 +82,7 @@ class TestShim:
         leaked.listen()
         pid_file = bundle.directory / "init.pid"
         done = subprocess.run(
-            [
-                *box.runtime.command,
-                *shim_flags(box, bundle),
-                "create",
-                "--bundle",
-                str(bundle.directory),
-                "--pid-file",
-                str(pid_file),
-                name,
-            ],
+            [*box.runtime.command, *shim_flags(box, bundle), *creation(bundle, pid_file, name)],
             cwd=bundle.directory,
             stdin=subprocess.DEVNULL,
             stdout=writer,
@@ -89,7 +94,6 @@ class TestShim:
         leaked.close()
         os.close(writer)
         assert done.returncode == 0
-        assert done.args
         pid = int(pid_file.read_text())
         return bundle, name, pid, reader
 
@@ -101,11 +105,7 @@ class TestShim:
         links = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
         assert not [link for link in links if "socket" in link], "the leaked socket is closed"
         assert call(box, *shim_flags(box, bundle), "start", name).returncode == 0
-        text = b""
-        while b"up" not in text:
-            assert select.select([reader], [], [], DEADLINE)[0]
-            text += os.read(reader, 4096)
-        assert set(text.split()) - {b"up"} <= {b"0", b"1", b"2", b"3"}, "ls itself opens one"
+        assert set(read_until_up(reader).split()) <= {b"0", b"1", b"2", b"3"}, "ls itself opens one"
         os.close(reader)
         assert (
             not (bundle.directory / "log.json").exists() or (bundle.directory / "log.json").read_text() == ""
@@ -113,9 +113,10 @@ class TestShim:
 
     def test_life_and_end(self, box: Box, made: tuple[Bundle, str, int, int]) -> None:
         bundle, name, pid, reader = made
-        os.close(reader)
         flags = shim_flags(box, bundle)
         assert call(box, *flags, "start", name).returncode == 0
+        read_until_up(reader)
+        os.close(reader)
         done = call(box, *flags, "ps", "--format", "json", name)
         assert json.loads(done.stdout) == [pid]
         assert call(box, *flags, "pause", name).returncode == 0
@@ -158,16 +159,7 @@ class TestShim:
         bundle, name = box.bundle("/nonexist"), box.name()
         box.place(bundle, name)
         flags = shim_flags(box, bundle)
-        done = call(
-            box,
-            *flags,
-            "create",
-            "--bundle",
-            str(bundle.directory),
-            "--pid-file",
-            str(bundle.directory / "init.pid"),
-            name,
-        )
+        done = call(box, *flags, *creation(bundle, bundle.directory / "init.pid", name))
         assert done.returncode == 1
         lines = (bundle.directory / "log.json").read_text().splitlines()
         last = json.loads([line for line in lines if '"error"' in line][-1])
@@ -229,7 +221,7 @@ class TestConmonAndPodman:
         root = ["--root", str(box.root)]
         log, pid_file = bundle.directory / "oci-log", bundle.directory / "pidfile"
         made = subprocess.run(
-            [*box.runtime.command, *root, "--log-format=json", "--log", str(log), "create", "--bundle", str(bundle.directory), "--pid-file", str(pid_file), name],
+            [*box.runtime.command, *root, "--log-format=json", "--log", str(log), *creation(bundle, pid_file, name)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=DEADLINE,
             env={"PATH": "/usr/bin:/bin", "HOME": "/root", "XDG_RUNTIME_DIR": "", "_OCI_SYNCPIPE": "3", "_OCI_STARTPIPE": "4"},
         )  # fmt: skip
@@ -282,20 +274,8 @@ class TestConmonAndPodman:
         bundle, name = box.bundle("nonexist"), box.name()
         box.place(bundle, name)
         log = bundle.directory / "oci-log"
-        done = call(
-            box,
-            "--log-format=json",
-            "--log",
-            str(log),
-            "--root",
-            str(box.root),
-            "create",
-            "--bundle",
-            str(bundle.directory),
-            "--pid-file",
-            str(bundle.directory / "p"),
-            name,
-        )
+        flags = ["--log-format=json", "--log", str(log), "--root", str(box.root)]
+        done = call(box, *flags, *creation(bundle, bundle.directory / "p", name))
         assert done.returncode == 1
         entry = json.loads(log.read_text())
         assert "executable file not found in $path" in entry["msg"].lower() or box.runtime.name == "crun"
