@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ def source(box: Box) -> Path:
     (path / "inside").write_text("inside\n")
     path.chmod(0o777)
     return path
+
+
+@pytest.fixture
+def nested(source: Path) -> Iterator[Path]:
+    """The same folder, with a file system mounted on its `below`."""
+    (source / "below").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", source / "below"], check=True)
+    yield source
+    subprocess.run(["umount", source / "below"], check=True)
 
 
 OPTION_EFFECTS = [
@@ -174,30 +184,18 @@ def test_bind_source_is_relative_to_the_bundle(box: Box) -> None:
     ]
 
 
-def test_bind_takes_submounts_only_with_rbind(box: Box, source: Path) -> None:
-    (source / "below").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", source / "below"], check=True)
-    try:
-        rows = mounted(
-            box,
-            box.bundle()
-            .mount("/flat", "bind", str(source), "bind")
-            .mount("/deep", "bind", str(source), "rbind"),
-        )[0]
-    finally:
-        subprocess.run(["umount", source / "below"], check=True)
+def test_bind_takes_submounts_only_with_rbind(box: Box, nested: Path) -> None:
+    rows = mounted(
+        box,
+        box.bundle().mount("/flat", "bind", str(nested), "bind").mount("/deep", "bind", str(nested), "rbind"),
+    )[0]
     assert "/deep/below" in rows
     assert "/flat/below" not in rows
 
 
 @pytest.mark.parametrize(("option", "below"), [("ro", "rw"), ("rro", "ro")])
-def test_readonly_plain_and_recursive(box: Box, source: Path, option: str, below: str) -> None:
-    (source / "below").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", source / "below"], check=True)
-    try:
-        rows = mounted(box, box.bundle().mount("/data", "bind", str(source), "rbind", option))[0]
-    finally:
-        subprocess.run(["umount", source / "below"], check=True)
+def test_readonly_plain_and_recursive(box: Box, nested: Path, option: str, below: str) -> None:
+    rows = mounted(box, box.bundle().mount("/data", "bind", str(nested), "rbind", option))[0]
     assert "ro" in rows["/data"]["options"]
     assert below in rows["/data/below"]["options"]
 
@@ -206,13 +204,8 @@ RECURSIVE = ["rnosuid", "rnodev", "rnoexec", "rnoatime", "rnodiratime", "rnosymf
 
 
 @pytest.mark.parametrize("option", RECURSIVE)
-def test_recursive_options(box: Box, source: Path, option: str) -> None:
-    (source / "below").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", source / "below"], check=True)
-    try:
-        rows = mounted(box, box.bundle().mount("/data", "bind", str(source), "rbind", option))[0]
-    finally:
-        subprocess.run(["umount", source / "below"], check=True)
+def test_recursive_options(box: Box, nested: Path, option: str) -> None:
+    rows = mounted(box, box.bundle().mount("/data", "bind", str(nested), "rbind", option))[0]
     assert option[1:] in rows["/data/below"]["options"]
 
 
