@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -77,9 +78,8 @@ class Client:
 
     def with_terminal(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the client on a terminal of its own, made by script(1)."""
-        line = " ".join(f"'{word}'" for word in [*self.prefix, *arguments])
         return subprocess.run(
-            ["script", "-qec", line, "/dev/null"],
+            ["script", "-qec", shlex.join([*self.prefix, *arguments]), "/dev/null"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

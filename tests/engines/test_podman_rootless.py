@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.conftest import need
-from tests.engines.daemon import CLIENT_SECONDS, Client, wait_for
+from tests.engines.daemon import Client, wait_for
 from tests.engines.test_podman import NotifyServer
 
 RUN = ["run", "--rm", "--network=none"]
@@ -161,17 +161,7 @@ def test_pod(podman: Client) -> None:
 
 
 def test_terminal(podman: Client) -> None:
-    line = " ".join(f"'{word}'" for word in [*podman.prefix, *RUN, "-t", "bb", "tty"]).replace("'$@'", '"$@"')
-    done = subprocess.run(
-        ["script", "-qec", line, "/dev/null"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CLIENT_SECONDS,
-        env=podman.environment,
-        check=False,
-    )
-    assert "/dev/pts/0" in done.stdout, done.stdout
+    assert "/dev/pts/0" in podman.with_terminal(*RUN, "-t", "bb", "tty").stdout
 
 
 def test_a_container_in_the_background(podman: Client) -> None:
