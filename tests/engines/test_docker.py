@@ -36,7 +36,7 @@ def test_exec(docker: Client) -> None:
         assert docker("exec", live.name, "sh", "-c", "exit 5").returncode == 5
         assert "/dev/pts/" in docker.with_terminal("exec", "-it", live.name, "tty").stdout
         docker.ok("exec", "-d", live.name, "sleep", "55")
-        assert "sleep 55" in docker.ok("top", live.name)
+        wait_for(lambda: "sleep 55" in docker.ok("top", live.name))
         assert docker.ok("exec", "-i", live.name, "cat", stdin="through\n") == "through"
         failed = docker("exec", live.name, "nonexist")
         assert failed.returncode == 126

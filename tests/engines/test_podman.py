@@ -107,7 +107,7 @@ def test_exec(podman: Client) -> None:
         assert podman.ok("exec", "-i", live.name, "cat", stdin="through\n") == "through"
         assert podman("exec", live.name, "/etc/passwd").returncode == 126
         podman.ok("exec", "-d", live.name, "sleep", "44")
-        assert "sleep 44" in podman.ok("top", live.name, "args")
+        wait_for(lambda: "sleep 44" in podman.ok("top", live.name, "args"))
 
 
 def with_descriptor(podman: Client, file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

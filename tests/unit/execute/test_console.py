@@ -15,7 +15,7 @@ import pytest
 from pyrunc import cores
 from pyrunc.errors import HostError
 from pyrunc.execute.console import Relay, send_console, send_descriptor
-from tests.processes import wait_until
+from tests.processes import DEADLINE, wait_until
 
 
 @contextmanager
@@ -57,11 +57,20 @@ def read_through(relay: Relay, fd: int) -> bytes:
     return os.read(fd, 100)
 
 
-def test_both_directions() -> None:
+@contextmanager
+def relaying() -> Iterator[tuple[Relay, int, tuple[int, int]]]:
+    """A relay at work, the container's end of its terminal, and `piped`."""
     with piped() as streams:
         primary, replica = pty.openpty()
         relay = Relay(primary)
         relay.start()
+        yield relay, replica, streams
+        relay.stop()
+        os.close(primary)
+
+
+def test_both_directions() -> None:
+    with relaying() as (relay, replica, streams):
         os.write(replica, b"out\n")
         os.write(streams[0], b"in\n")
         assert read_through(relay, replica) == b"in\n"
@@ -76,16 +85,11 @@ def test_both_directions() -> None:
         relay.drain()
         assert b"last words" in os.read(streams[1], 100)
         assert not relay.output_open
-        relay.stop()
-        os.close(primary)
 
 
 def test_much_output_is_whole() -> None:
-    with piped() as streams:
-        primary, replica = pty.openpty()
+    with relaying() as (relay, replica, streams):
         os.close(streams[0])
-        relay = Relay(primary)
-        relay.start()
         os.set_blocking(replica, False)
         os.set_blocking(streams[1], False)
         expected, seen, left = b"x" * 200_000, b"", b"x" * 200_000
@@ -104,23 +108,19 @@ def test_much_output_is_whole() -> None:
                 break
         assert seen == expected
         os.close(replica)
-        os.close(primary)
 
 
 def test_last_words_are_not_lost() -> None:
     """What was read already but not yet written when the program ends."""
-    with piped() as streams:
-        primary, replica = pty.openpty()
+    with relaying() as (relay, replica, streams):
         os.close(streams[0])
-        relay = Relay(primary)
-        relay.start()
         os.write(replica, b"one")
-        relay.pump({primary: select.POLLIN})
+        assert select.select([relay.primary], [], [], DEADLINE)[0]
+        relay.pump({relay.primary: select.POLLIN})
         os.write(replica, b"two")
         os.close(replica)
         relay.drain()
         assert os.read(streams[1], 100) == b"onetwo"
-        os.close(primary)
 
 
 def test_console_socket(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from pyrunc.plan.ops import Op
 from pyrunc.plan.plan import Plan
 from tests.processes import alive, wait_until
 
-SIGKILL = 9
 BEGIN = [ops.start_init(), ops.send_plan()]
 PROGRAM = [ops.find_executable("true", "/bin:/usr/bin"), ops.exec(["true"], [])]
 
@@ -87,13 +86,19 @@ def test_error_while_the_runtime_waits_for_something_else() -> None:
     assert "/nonexist" in error.text
 
 
+def killed(init: list[Op], runtime: list[Op]) -> Executor:
+    """What a runtime has that carried this out, whose init was killed then."""
+    carried = executor(init, runtime)
+    carried.run()
+    os.kill(carried.started().pid, signal.SIGKILL)
+    return carried
+
+
 @pytest.mark.parametrize("cloned", [False, True])
 def test_kill(cloned: bool) -> None:
     """Its end ends every wait, whichever stage it is in."""
     init = [*([ops.clone_init(0)] if cloned else []), ops.signal("here"), ops.wait("never")]
-    carried = executor(init, [*BEGIN, *([ops.wait("init")] if cloned else []), ops.wait("here")])
-    carried.run()
-    os.kill(carried.started().pid, signal.SIGKILL)
+    carried = killed(init, [*BEGIN, *([ops.wait("init")] if cloned else []), ops.wait("here")])
     carried.plan.runtime = [ops.wait("never said")]
     with pytest.raises(OperationError, match="killed by signal 9"):
         carried.run()
@@ -101,9 +106,7 @@ def test_kill(cloned: bool) -> None:
 
 
 def test_kill_before_it_becomes_the_program() -> None:
-    carried = executor([ops.signal("here"), ops.wait("go"), *PROGRAM], [*BEGIN, ops.wait("here")])
-    carried.run()
-    os.kill(carried.started().pid, signal.SIGKILL)
+    carried = killed([ops.signal("here"), ops.wait("go"), *PROGRAM], [*BEGIN, ops.wait("here")])
     carried.plan.runtime = [ops.wait("end")]
     with pytest.raises(OperationError, match="killed by signal 9"):
         carried.run()
@@ -111,9 +114,7 @@ def test_kill_before_it_becomes_the_program() -> None:
 
 
 def test_signal_to_a_dead_init() -> None:
-    carried = executor([ops.signal("here"), ops.wait("never")], [*BEGIN, ops.wait("here")])
-    carried.run()
-    os.kill(carried.started().pid, signal.SIGKILL)
+    carried = killed([ops.signal("here"), ops.wait("never")], [*BEGIN, ops.wait("here")])
     wait_until(lambda: not alive(carried.started().pid), what="the end")
     carried.plan.runtime = [ops.signal("x")]
     with pytest.raises(OperationError):
