@@ -76,10 +76,17 @@ def test_same_attributes_as_the_container_process(box: Box, running: Container) 
 
 
 def test_the_session_keyring_is_shared(box: Box) -> None:
-    """One keyring, not two of one name: what init puts in is found by exec."""
-    container = box.started(box.bundle().probe("read:/proc/keys", "sleep:1000"))
-    first = probe(container, actions=("read:/proc/self/sessionid",))["session_keyring"]
-    assert probe(container)["session_keyring"] == first
+    """One keyring, not two of one name."""
+    container = box.started(box.bundle("/bin/sleep", "1000"))
+    held = ("/bin/sh", "-c", "echo up; exec sleep 1000")
+    with (box.directory / "held").open("wb") as out:
+        process = box.popen("exec", container.id, *held, stdout=out)
+    wait_until(lambda: (box.directory / "held").read_text() == "up\n", what="the second process")
+    peer_differs(box, crun="names it after the id alone")
+    keys = Path("/proc/keys").read_text().splitlines()
+    assert len([line for line in keys if f" _ses.{container.id}:" in line]) == 1
+    container.kill().ok()
+    assert process.wait(DEADLINE) == 137
 
 
 def test_only_three_descriptors(running: Container) -> None:

@@ -206,18 +206,20 @@ def test_failing_poststop_is_only_a_warning(box: Box, log: Path) -> None:
     lifecycle(box, bundle)
     peer_differs(box, runc="stops at the first failing poststop")
     assert (log / "second").exists()
+    warnings = [line["msg"] for line in box.log_lines() if line["level"] == "warning"]
+    assert [text for text in warnings if "poststop hook #0" in text] or not box.runtime.is_ours
 
 
-def test_start_container_hook_has_the_process_environment(box: Box, log: Path) -> None:
+def test_start_container_hook_has_its_own_environment_or_that_of_the_process(box: Box, log: Path) -> None:
     bundle = with_log(box, log)
     bundle.process["env"].append("FROM=process")
-    bundle.config["hooks"] = {
-        "startContainer": [
-            {"path": "/bin/sh", "args": ["sh", "-c", "env >/log/env"], "env": ["PATH=/bin", "OWN=yes"]}
-        ]
-    }
+    bundle.hook("startContainer", "env >/log/own", env=["PATH=/bin", "OWN=yes"])
+    bundle.hook("startContainer", "env >/log/none")
     lifecycle(box, bundle)
-    assert "OWN=yes" in (log / "env").read_text().split()
+    own, none = ((log / name).read_text().split() for name in ("own", "none"))
+    assert "OWN=yes" in own
+    assert "FROM=process" not in own
+    assert "FROM=process" in none
 
 
 def test_run_runs_every_hook(box: Box, log: Path) -> None:

@@ -275,11 +275,10 @@ def test_exit_code(box: Box, code: int) -> None:
 def test_death_by_signal(box: Box, number: int) -> None:
     container = box.started(box.bundle("/bin/sleep", "100"))
     container.kill(str(int(number))).ok()
-    if number in (signal.SIGTERM, signal.SIGHUP, signal.SIGABRT):
-        container.kill("KILL")  # pid 1 ignores what it does not handle
-        assert container.wait() == 137
-    else:
-        assert container.wait() == 137
+    if number != signal.SIGKILL:
+        assert container.status == "running"  # pid 1 ignores what it does not handle
+        container.kill("KILL").ok()
+    assert container.wait() == 137
 
 
 def test_run_forwards_signals(box: Box) -> None:
@@ -303,13 +302,8 @@ def test_standard_streams_are_passed_on(box: Box) -> None:
     assert "err\n" in result.err
 
 
-def test_closed_standard_streams(box: Box) -> None:
-    container = box.create(
-        box.bundle("/bin/sh", "-c", "ls -l /proc/self/fd >/tmp/fds; exit 4"),
-        stdout=None,
-        stderr=None,
-        close_fds=True,
-    )
+def test_closed_standard_input(box: Box) -> None:
+    container = box.create(box.bundle("/bin/sh", "-c", "exit 4"), preexec_fn=lambda: os.close(0))
     container.start()
     assert container.wait() == 4
 
@@ -392,8 +386,9 @@ def test_seccomp(box: Box, privileged: bool) -> None:
     bundle = box.bundle()
     bundle.process["noNewPrivileges"] = not privileged
     bundle.linux["seccomp"] = seccomp({"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38})
-    report = box.report(bundle, "syscall:140", "syscall:63")
+    report = box.report(bundle, "syscall:140")
     assert report["status"]["Seccomp"] == "2"
+    assert report["no_new_privs"] == int(not privileged)
     assert report["actions"]["syscall:140"] == "ENOSYS"
     assert report["status"]["CapEff"] != mask()
 
