@@ -448,8 +448,8 @@ def test_the_api_gives_its_descriptors_back(box: Box) -> None:
     container = box.started(box.bundle("/bin/sleep", "1000"))
     root = str(box.root)
     before = os.listdir("/proc/self/fd")
+    pyrunc.kill(container.id, "0", root=root)  # loads the verbs: tests before may have imported the package state
     pyrunc.state(container.id, root=root)
-    pyrunc.kill(container.id, "0", root=root)
     pyrunc.list(root=root)
     pyrunc.pause(container.id, root=root)
     pyrunc.resume(container.id, root=root)
