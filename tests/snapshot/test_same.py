@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.processes import wait_until
 from tests.snapshot.world import CLEAN, Outcome, World, make_bundle, run, timeless
 
 Start = Callable[..., Outcome]
@@ -78,8 +79,6 @@ def test_life_of_a_container(made: World, top: Path) -> None:
                 str(bundle),
                 "c",
             ]
-            import subprocess
-
             seen.append(
                 subprocess.run(
                     command, env=CLEAN, stdin=subprocess.DEVNULL, stdout=out, stderr=out
@@ -112,9 +111,7 @@ def test_life_of_a_container(made: World, top: Path) -> None:
         do("state", "c")
         do("resume", "c")
         do("kill", "c", "KILL")
-        deadline = time.monotonic() + 10
-        while b'"stopped"' not in start(*root, "state", "c")[1] and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: b'"stopped"' in start(*root, "state", "c")[1], what="its end")
         do("state", "c")
         do("kill", "c", "KILL")
         do("delete", "c")
