@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from pyrunc.cores import parse_json, render_json
+from pyrunc.cores import render_json
 from pyrunc.errors import HostError, UsageError
 from pyrunc.execute import criu_messages, outside
 from pyrunc.execute.criu import Criu, check_features, check_version, config_file, find_criu
 from pyrunc.execute.criu_messages import CGROUP_MODES, DUMP, PRE_DUMP, Message, encode_request
 from pyrunc.execute.process import status_of
 from pyrunc.state.lifecycle import allowed
-from pyrunc.state.store import CONFIG, Store, reason_of
+from pyrunc.state.store import Store, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Dump:
         self.images = images
         self.work = work
         self.status_fd = parse_descriptor(status_fd)
-        self.config: dict[str, Any] = parse_json(entry.read_file(CONFIG))
+        self.config: dict[str, Any] = entry.read_config()
 
     def run(self, options: dict[str, Any], pre_dump: bool) -> None:
         """Dump; OperationError with the telling line of the log if it fails."""

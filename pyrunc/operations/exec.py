@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from pyrunc.cores import parse_json
 from pyrunc.errors import UsageError
 from pyrunc.execute.joining import Joining
 from pyrunc.execute.process import status_of
@@ -12,7 +11,7 @@ from pyrunc.host.facts import probe_facts
 from pyrunc.operations.create import check_preserved, check_terminal, compile_seccomp, listen_fds
 from pyrunc.plan.exec import ExecOptions, plan_exec
 from pyrunc.state.lifecycle import PAUSED, allowed
-from pyrunc.state.store import CONFIG, Store
+from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def exec(
     status = status_of(entry, record)
     if not (ignore_paused and status == PAUSED):
         allowed("exec", status)
-    config: Config = parse_json(entry.read_file(CONFIG))
+    config: Config = entry.read_config()
     config["process"] = _load_process(process) if process else merge_process(
         config, args, cwd, env, tty, user, additional_gids, process_label, apparmor, no_new_privs, cap
     )  # fmt: skip

@@ -43,7 +43,7 @@ def table(context: Context, id: str, arguments: Sequence[str] = ("-ef",)) -> str
     lines = result.stdout.splitlines()
     titles = lines[0].split() if lines else []
     if "PID" not in titles:
-        raise UsageError("couldn't find PID field in ps output")
+        raise UsageError("couldn't find PID field in ps output", hint="ask for it: ps ID -o pid,cmd")
     column = titles.index("PID")
     kept = [line for line in lines[1:] if len(fields := line.split()) > column and fields[column] in pids]
     return "\n".join([lines[0], *kept]) + "\n"

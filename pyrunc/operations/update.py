@@ -15,14 +15,13 @@ from pyrunc.cgroup.change import (
 )
 from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.cgroup.limits import warn_unused
-from pyrunc.cores import parse_json
 from pyrunc.errors import HostError, SpecError, UsageError
 from pyrunc.execute.process import status_of
 from pyrunc.host.facts import probe_facts
 from pyrunc.plan.cgroups import resource_limits
 from pyrunc.spec.load import load_resources
 from pyrunc.state.lifecycle import allowed
-from pyrunc.state.store import CONFIG, Store
+from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def change_schemata(entry: Entry, record: Record, schemata: list[str]) -> None:
     from pyrunc.execute.resctrl import write_schemata
     from pyrunc.plan.environment import group_path
 
-    config = parse_json(entry.read_file(CONFIG))
+    config = entry.read_config()
     rdt = (config.get("linux") or {}).get("intelRdt")
     if rdt is None:
         raise UsageError("the container has no intelRdt section: it is in no class of service of its own")
@@ -94,7 +93,7 @@ def read_resources(source: str) -> dict[str, Any]:
 def _change(entry: Entry, record: Record, change: dict[str, Any]) -> None:
     if not record.cgroup:
         raise HostError("the container has no cgroup of its own that could be limited", step="update")
-    config = parse_json(entry.read_file(CONFIG))
+    config = entry.read_config()
     before = merge((config.get("linux") or {}).get("resources") or {}, record.resources)
     after = merge(before, change)
     cgroup = open_cgroup(record.cgroup)

@@ -16,6 +16,10 @@ from pyrunc.cores import parse_json, render_json
 from pyrunc.errors import HostError, StateError, UsageError
 from pyrunc.state.record import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 RECORD = "state.json"
 CONFIG = "config.json"
 START_FIFO = "start.fifo"
@@ -111,6 +115,16 @@ class Entry:
             path = f"{self.dir}/{RECORD}"
             hint = "`delete --force` removes it"
             raise StateError(f"the record {path} is damaged: {error}", path=path, hint=hint) from error
+
+    def read_config(self) -> Any:
+        """The configuration as it was at create. StateError if it is gone or cannot be read."""
+        path = f"{self.dir}/{CONFIG}"
+        try:
+            return parse_json(self.read_file(CONFIG))
+        except (FileNotFoundError, ValueError) as error:
+            why = reason_of(error) if isinstance(error, OSError) else str(error)
+            hint = "`kill` and `delete` work without it"
+            raise StateError(f"the copy {path} is damaged: {why}", path=path, hint=hint) from error
 
     def write(self, record: Record) -> None:
         """Store the record, whole or not at all."""

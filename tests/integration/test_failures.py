@@ -282,6 +282,19 @@ def test_damaged_record(box: Box, damage: bytes) -> None:
         cgroups.remove(path)
 
 
+@pytest.mark.parametrize("damage", [b"{", b"\xff", None])
+def test_damaged_copy_of_the_configuration(box: Box, damage: bytes | None) -> None:
+    """It is named with its directory, and what needs no configuration goes on."""
+    only_ours(box, "the copy is its own")
+    container = box.started(box.bundle("/bin/sleep", "100"))
+    copy = box.root / container.id / "config.json"
+    copy.unlink() if damage is None else copy.write_bytes(damage)
+    container.exec("/bin/true").failed(f"the copy {copy} is damaged", rc=255)
+    container.call("update", "--pids-limit", "9").failed(f"the copy {copy} is damaged")
+    assert container.status == "running"
+    container.delete("--force").ok()
+
+
 def test_pid_is_not_trusted_after_reuse(box: Box) -> None:
     """A record whose pid belongs to another process now is a stopped container."""
     only_ours(box, "the record's form is its own")
