@@ -7,7 +7,7 @@ means is said by `limits_v1` and `limits_v2`.
 from __future__ import annotations
 
 import os
-from errno import EINVAL
+from errno import EBUSY, EINVAL
 
 from pyrunc.cgroup.limits import Limit
 from pyrunc.errors import HostError, SpecError
@@ -195,11 +195,13 @@ def apply(limits: list[Limit], cgroup: Cgroup) -> list[Limit]:
 
 def _refused(limit: Limit, error: OSError) -> HostError:
     reason = os.strerror(error.errno or 0).lower()
+    in_use = limit.controller == "memory" and error.errno == EBUSY
     return HostError(
         f"cannot set {limit.file} to {limit.value}: {reason}",
         pointer=limit.pointer,
         path=str(error.filename or ""),
         errno=error.errno or 0,
+        hint="the container uses more than that, and the kernel cannot reclaim it" if in_use else "",
     )
 
 
