@@ -249,6 +249,7 @@ def make_record(config: Any, entry: Entry, options: CreateOptions, plan: Plan, f
     record.hooks = {kind: hooks[kind] for kind in ("poststart", "poststop") if hooks.get(kind)}
     namespaces = (config.get("linux") or {}).get("namespaces") or []
     record.private_pids = any(item["type"] == "pid" and not item.get("path") for item in namespaces)
+    record.no_new_keyring = options.no_new_keyring
     record.notify = bool(options.notify_socket)
     late = False
     for number, op in enumerate(plan.init):

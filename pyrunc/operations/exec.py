@@ -65,7 +65,7 @@ def exec(
         config, args, cwd, env, tty, user, additional_gids, process_label, apparmor, no_new_privs, cap
     )  # fmt: skip
     options = _make_options(config, preserve_fds, [console_socket, pidfd_socket, pid_file])
-    options.detach, options.ignore_paused, options.cgroup = detach, ignore_paused, list(cgroup)
+    options.detach, options.cgroup = detach, list(cgroup)
     check_terminal(config, detach, console_socket)
     return _run(context, config, record, options)
 

@@ -43,8 +43,8 @@ class ExecOptions:
     """
 
     __slots__ = (
-        "cgroup", "console_socket", "detach", "ignore_paused", "linux", "listen_fds", "no_new_keyring",
-        "pid_file", "pidfd_socket", "preserve_fds", "seccomp_program",
+        "cgroup", "console_socket", "detach", "linux", "listen_fds", "pid_file", "pidfd_socket",
+        "preserve_fds", "seccomp_program",
     )  # fmt: skip
 
     def __init__(self, linux: Linux) -> None:
@@ -56,8 +56,6 @@ class ExecOptions:
         self.pidfd_socket = ""
         self.pid_file = ""
         self.detach = False
-        self.ignore_paused = False
-        self.no_new_keyring = False
         self.cgroup: list[str] = []
 
 
@@ -77,7 +75,7 @@ def plan_exec(process: Process, record: Record, facts: Facts, options: ExecOptio
     plan.init += _enter(namespaces)
     if "pid" in namespaces:
         plan.runtime.append(ops.wait("init"))
-    if not options.no_new_keyring:
+    if not record.no_new_keyring:
         plan.init += plan_keyring(process, facts, record.id)
     init, runtime = plan_terminal(process, False)
     plan.init += init

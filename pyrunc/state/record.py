@@ -22,15 +22,17 @@ class Record:
     resources: what `update` changed of the configuration's; resctrl: the groups
     of that file system that were made for it;
     private_pids: it has a pid namespace of its own, so that killing its init
-    kills all; late: what pyrunc-init does after start, by operation number:
-    [name, first argument, pointer]; root_mount: path and id of the mount that it
-    left in the runtime's mount namespace, if it has none of its own; status:
-    "creating", then "created" for good.
+    kills all; no_new_keyring: its processes, those of `exec` too, keep the session
+    keyring of their caller; late: what pyrunc-init does after start, by operation
+    number: [name, first argument, pointer]; root_mount: path and id of the mount
+    that it left in the runtime's mount namespace, if it has none of its own;
+    status: "creating", then "created" for good.
     """
 
     __slots__ = (
-        "annotations", "bundle", "cgroup", "created", "hooks", "id", "late", "notify", "oci_version", "owner",
-        "pid", "private_pids", "resctrl", "resources", "root_mount", "rootfs", "start_time", "status",
+        "annotations", "bundle", "cgroup", "created", "hooks", "id", "late", "no_new_keyring", "notify",
+        "oci_version", "owner", "pid", "private_pids", "resctrl", "resources", "root_mount", "rootfs",
+        "start_time", "status",
     )  # fmt: skip
 
     def __init__(self, id: str, bundle: str) -> None:
@@ -50,6 +52,7 @@ class Record:
         self.hooks: dict[str, list[dict[str, Any]]] = {}
         self.private_pids = True
         self.late: dict[str, list[str]] = {}
+        self.no_new_keyring = False
         self.notify = False
         self.root_mount: list[Any] = []
 

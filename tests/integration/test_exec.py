@@ -89,6 +89,11 @@ def test_the_session_keyring_is_shared(box: Box) -> None:
     assert process.wait(DEADLINE) == 137
 
 
+def test_no_new_keyring_holds_for_exec(box: Box) -> None:
+    container = box.started(box.bundle("/bin/sleep", "1000"), "--no-new-keyring")
+    assert not probe(container)["session_keyring"].endswith(f"_ses.{container.id}")
+
+
 def test_only_three_descriptors(running: Container) -> None:
     extra = os.open("/dev/null", os.O_RDONLY)
     try:

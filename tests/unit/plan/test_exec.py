@@ -34,6 +34,15 @@ def test_an_selinux_label() -> None:
     assert [text for text in without.warnings if text.startswith("/process/selinuxLabel: SELinux is not enabled")]
 
 
+def test_the_keyring_is_what_create_was_told() -> None:
+    record, options = Record("example", "/bundle"), ExecOptions({"namespaces": namespaces("pid")})
+    plan = plan_exec(PROCESS, record, facts(), options)  # type: ignore[arg-type]
+    assert calls(plan.init, "new_session_keyring") == [("new_session_keyring", "_ses.example")]
+    record.no_new_keyring = True
+    plan = plan_exec(PROCESS, record, facts(), options)  # type: ignore[arg-type]
+    assert not calls(plan.init, "new_session_keyring")
+
+
 def test_all_namespaces_at_once() -> None:
     plan = make(namespaces=namespaces("pid", {"type": "network", "path": "/gone"}))
     assert plan.provided == ["pidfd"]
