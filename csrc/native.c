@@ -19,7 +19,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,15 +148,6 @@ int native_setns(int fd, int flags)
 int native_prctl(int option, unsigned long argument)
 {
     return result(prctl(option, argument, 0UL, 0UL, 0UL));
-}
-
-int64_t native_filesystem_magic(int fd, const char *path)
-{
-    struct statfs status;
-
-    if ((fd >= 0 ? fstatfs(fd, &status) : statfs(path, &status)) < 0)
-        return -errno;
-    return (int64_t)(uint32_t)status.f_type;
 }
 
 int native_bind_mount(const char *source, const char *target, int readonly)

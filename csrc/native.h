@@ -17,7 +17,6 @@ int native_write_beneath(int dir_fd, const char *path, const char *data, size_t 
 int native_prlimit(int pid, int resource, uint64_t soft, uint64_t hard);
 int native_setns(int fd, int flags);
 int native_prctl(int option, unsigned long argument);
-int64_t native_filesystem_magic(int fd, const char *path);
 int native_bind_mount(const char *source, const char *target, int readonly);
 int native_detach_mount(const char *path);
 int native_make_user_namespace(const char *uid_map, size_t uid_size, const char *gid_map, size_t gid_size);

@@ -104,13 +104,6 @@ def set_child_subreaper() -> None:
     prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 
 
-def filesystem_magic(path_or_fd: Path | int) -> int:
-    """f_type of statfs(2), as 32 unsigned bits."""
-    if isinstance(path_or_fd, int):
-        return _check(lib.native_filesystem_magic(path_or_fd, b""))
-    return _check(lib.native_filesystem_magic(-1, os.fsencode(path_or_fd)), path_or_fd)
-
-
 def bind_mount(source: Path, target: Path, readonly: bool = False) -> None:
     """Show `source` with all that is mounted below it at `target` too; shared mounts stay peers."""
     _check(lib.native_bind_mount(os.fsencode(source), os.fsencode(target), readonly), target)

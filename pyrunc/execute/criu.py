@@ -58,20 +58,15 @@ class Criu:
     FIRST_EXTRA and so on.
     """
 
-    def __init__(self, extra: list[int] | None = None, *, cgroup_fd: int = -1) -> None:
+    def __init__(self, extra: list[int] | None = None) -> None:
         program = find_criu()
         self._socket, theirs = message_pair()
         self._output = os.memfd_create("criu", os.MFD_CLOEXEC)
         fds = [(self._output, 1), (self._output, 2), (theirs.fileno(), SOCKET)]
         fds += [(fd, FIRST_EXTRA + index) for index, fd in enumerate(extra or [])]
         try:
-            self.pid, self._pidfd = native.spawn(
-                program,
-                [b"criu", b"swrk", str(SOCKET).encode()],
-                caller_environment(),
-                fds,
-                cgroup_fd=cgroup_fd,
-            )
+            arguments = [b"criu", b"swrk", str(SOCKET).encode()]
+            self.pid, self._pidfd = native.spawn(program, arguments, caller_environment(), fds)
         except OSError as error:
             self._socket.close()
             os.close(self._output)
@@ -94,7 +89,7 @@ class Criu:
         try:
             answer = self._talk(request, notified)
         except BaseException:
-            self._end(kill=True)
+            self.end(kill=True)
             raise
         if answer is None or not answer.success:
             said = self.end_and_read()
@@ -121,30 +116,26 @@ class Criu:
         except ValueError as error:
             raise OperationError(f"criu sent what is no answer: {error}", step="criu") from error
 
-    def end(self, kill: bool = False) -> int:
-        """Wait for its end (after `kill`, if set); its wait status."""
-        return self._end(kill)
-
     def end_and_read(self) -> str:
         """Wait for its end; what it printed."""
         fd = os.dup(self._output)
         try:
-            self._end(kill=False)
+            self.end()
             return read_output(fd)
         finally:
             os.close(fd)
 
-    def _end(self, kill: bool) -> int:
+    def end(self, kill: bool = False) -> None:
+        """Wait for its end, with `kill` after SIGKILL; nothing if it had ended before."""
         self._socket.close()
         if self.pid <= 0:
-            return 0
+            return
         if kill:
             send_signal(self._pidfd, SIGKILL)
-        status = reap(self.pid)
+        reap(self.pid)
         os.close(self._pidfd)
         os.close(self._output)
         self.pid = 0
-        return status
 
 
 def check_features(*names: str) -> None:

@@ -199,10 +199,7 @@ def open_to_group(images: int, linux: Any) -> None:
 
 def cgroup_roots(text: str) -> list[Message]:
     """Where CRIU shall put what was below the old container's cgroups, by /proc/PID/cgroup of itself."""
-    own: dict[str, str] = {}
-    for controller, path in parse_own_cgroups(text).items():
-        own[controller] = path
-    return [Message([(1, controller), (2, path)]) for controller, path in own.items()]
+    return [Message([(1, controller), (2, path)]) for controller, path in parse_own_cgroups(text).items()]
 
 
 def prepare_mount_points(rootfs: str, mounts: list[Any]) -> None:

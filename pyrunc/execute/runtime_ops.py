@@ -219,7 +219,7 @@ class Executor:
     def write_pid_file(self, path: str) -> None:
         """Write the pid file, whole or not at all."""
         directory, name = os.path.split(path)
-        write_atomic(f"{directory}/.{name}", path, str(self.started().pid).encode(), 0o644, None, "")
+        write_atomic(f"{directory}/.{name}", path, str(self.started().pid).encode(), 0o644)
 
     # --- afterwards -----------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def checkpoint(
     entry.lock()
     record = entry.read()
     allowed("checkpoint", status_of(entry, record))
-    check_host(record)
+    check_host()
     options: dict[str, Any] = {
         "leave_running": leave_running, "tcp_established": tcp_established, "link_remap": link_remap,
         "tcp_skip_in_flight": tcp_skip_in_flight, "ext_unix_sk": ext_unix_sk, "shell_job": shell_job,
@@ -67,7 +67,7 @@ def checkpoint(
         destroy(context.log, entry, record)
 
 
-def check_host(record: Record | None = None) -> None:
+def check_host() -> None:
     """HostError unless CRIU can be asked: it is there, new enough, and we are root."""
     find_criu()
     if os.geteuid() != 0:

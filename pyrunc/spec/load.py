@@ -21,27 +21,28 @@ if TYPE_CHECKING:
     from pyrunc.spec.schema_table import Node
     from pyrunc.spec.types import Config, Process, Resources
 
+CONFIG_NAME = "config.json"
+
 
 class LoadedConfig:
-    """A valid configuration: `config`, the `path` it was read from, its `text` byte by byte."""
+    """A valid configuration: `config`, and its `text` byte by byte."""
 
-    __slots__ = ("config", "path", "text")
+    __slots__ = ("config", "text")
 
-    def __init__(self, config: Config, path: str, text: bytes) -> None:
+    def __init__(self, config: Config, text: bytes) -> None:
         self.config = config
-        self.path = path
         self.text = text
 
 
-def load_bundle(bundle: str, config_name: str = "config.json") -> LoadedConfig:
+def load_bundle(bundle: str) -> LoadedConfig:
     """The valid configuration of the bundle at `bundle`.
 
     Raises SpecError, with every violation found, if it is missing, unreadable or not valid.
     """
-    path = os.path.join(bundle, config_name)
+    path = os.path.join(bundle, CONFIG_NAME)
     text = _read(path)
     config: Config = _load(text, path, "config", CONFIG)
-    return LoadedConfig(config, path, text)
+    return LoadedConfig(config, text)
 
 
 def load_process(source: str | bytes) -> Process:
@@ -56,9 +57,9 @@ def load_resources(source: str | bytes) -> Resources:
     return resources
 
 
-def validate_bundle(bundle: str, config_name: str = "config.json") -> list[SpecError]:
+def validate_bundle(bundle: str) -> list[SpecError]:
     """Everything that is wrong with a bundle's configuration, in the order of the file."""
-    path = os.path.join(bundle, config_name)
+    path = os.path.join(bundle, CONFIG_NAME)
     try:
         text = _read(path)
         value = _parse(text, path)

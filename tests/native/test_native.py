@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pyrunc import native
-from pyrunc.linux import CLONE_NEWNS, CLONE_NEWUSER, PROC_SUPER_MAGIC
+from pyrunc.linux import CLONE_NEWNS, CLONE_NEWUSER
 
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -186,15 +186,6 @@ def test_beneath(tmp_path: Path) -> None:
             native.write_beneath(directory, path, b"x")
         assert (caught.value.errno, caught.value.filename) == (number, path)
     os.close(directory)
-
-
-def test_filesystem_magic() -> None:
-    assert native.filesystem_magic("/proc") == PROC_SUPER_MAGIC
-    fd = os.open("/proc", os.O_PATH)
-    assert native.filesystem_magic(fd) == PROC_SUPER_MAGIC
-    os.close(fd)
-    with pytest.raises(FileNotFoundError):
-        native.filesystem_magic("/nowhere")
 
 
 # --- processes ---

@@ -22,7 +22,6 @@ from .leaves import found_in, leaves
 def test_good_bundle(bundle):
     assert validate_bundle(str(bundle)) == []
     loaded = load_bundle(str(bundle))
-    assert loaded.path == str(bundle / "config.json")
     assert loaded.text == (bundle / "config.json").read_bytes()
     assert loaded.config == json.loads(loaded.text)
     assert validator("config").is_valid(loaded.config)

@@ -40,11 +40,6 @@ def test_unreadable_files(tmp_path):
         load.load_bundle("a\0b")
 
 
-def test_other_name(tmp_path):
-    (tmp_path / "other.json").write_text('{"ociVersion": "1.0.0", "root": {"path": "x"}}')
-    assert load.load_bundle(str(tmp_path), "other.json").config["root"] == {"path": "x"}
-
-
 def test_a_pipe_is_read_to_its_end():
     read, write = os.pipe()
     os.write(write, json.dumps(PROCESS).encode())
