@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pyrunc import __version__
 from pyrunc.execute.seccomp import ACTIONS, ARCHITECTURES, OPERATORS
-from pyrunc.linux import CAPABILITIES
-from pyrunc.plan import seccomp
+from pyrunc.linux import CAPABILITIES, SECCOMP_FLAGS
 from pyrunc.plan.mount_options import known_options
 from pyrunc.plan.namespaces import FLAGS
 from pyrunc.spec.schema_table import LINUX_MEMORYPOLICY
@@ -56,8 +55,8 @@ def _linux() -> dict[str, Any]:
             "actions": sorted(ACTIONS),
             "operators": sorted(OPERATORS),
             "archs": sorted("SCMP_ARCH_" + name for name in ARCHITECTURES),
-            "knownFlags": sorted(seccomp.FLAGS),
-            "supportedFlags": sorted(seccomp.FLAGS),
+            "knownFlags": sorted(SECCOMP_FLAGS),
+            "supportedFlags": sorted(SECCOMP_FLAGS),
         },
         "apparmor": {"enabled": True},
         "selinux": {"enabled": True},

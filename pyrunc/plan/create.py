@@ -14,7 +14,6 @@ from pyrunc.plan.entry import enters_last, may_clone_into, plan_entry
 from pyrunc.plan.hooks import plan_container_hooks, plan_environment
 from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (
-    SIGKILL,
     check_own_mounts,
     needs_clone,
     plan_cgroup_namespace,
@@ -140,7 +139,7 @@ class _Story:
         """pyrunc-init, still among the runtime's namespaces: nothing inherited from the caller."""
         self.init += [
             ops.set_dumpable(0),
-            ops.set_parent_death_signal(SIGKILL),
+            ops.set_parent_death_signal(linux.SIGKILL),
             ops.set_umask(0),
             ops.reset_signals(),
             ops.reset_affinity(),

@@ -6,9 +6,10 @@ where its namespaces are, from its init's pidfd.
 
 from __future__ import annotations
 
+from pyrunc.linux import SIGKILL
 from pyrunc.plan import ops
 from pyrunc.plan.entry import plan_entry
-from pyrunc.plan.namespaces import FLAGS, POINTER, SIGKILL
+from pyrunc.plan.namespaces import FLAGS, POINTER
 from pyrunc.plan.ops import Op, Slot
 from pyrunc.plan.plan import Plan
 from pyrunc.plan.process import (

@@ -16,6 +16,7 @@ from pyrunc.linux import (
     CLONE_NEWTIME,
     CLONE_NEWUSER,
     CLONE_NEWUTS,
+    SIGKILL,
 )
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op, Slot
@@ -36,7 +37,6 @@ FLAGS = {
     "time": CLONE_NEWTIME,
 }
 POINTER = "/linux/namespaces"
-SIGKILL = 9
 
 
 class Namespaces:

@@ -7,12 +7,7 @@ Pure.  Spec: config-linux.md#seccomp.  The filter's program is compiled by
 from __future__ import annotations
 
 from pyrunc.errors import SpecError
-from pyrunc.linux import (
-    SECCOMP_FILTER_FLAG_LOG,
-    SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-    SECCOMP_FILTER_FLAG_TSYNC,
-    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-)
+from pyrunc.linux import SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FLAGS
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op, Slot
 
@@ -22,12 +17,6 @@ if TYPE_CHECKING:
 
 POINTER = "/linux/seccomp"
 LISTENER = Slot("listener")  # not a slot of pyrunc-init: load_seccomp itself sends the descriptor
-FLAGS = {
-    "SECCOMP_FILTER_FLAG_TSYNC": SECCOMP_FILTER_FLAG_TSYNC,
-    "SECCOMP_FILTER_FLAG_LOG": SECCOMP_FILTER_FLAG_LOG,
-    "SECCOMP_FILTER_FLAG_SPEC_ALLOW": SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-}
 NOTIFY = "SCMP_ACT_NOTIFY"
 # What pyrunc-init does between the loading and the arrival of the listener at its agent.
 UNATTENDED = ("sendmsg", "recvfrom")
@@ -40,7 +29,7 @@ def seccomp_flags(seccomp: Seccomp) -> int:
         return SECCOMP_FILTER_FLAG_SPEC_ALLOW
     bits = 0
     for name in names:
-        bits |= FLAGS[name]
+        bits |= SECCOMP_FLAGS[name]
     return bits
 
 
