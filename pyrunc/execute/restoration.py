@@ -14,7 +14,8 @@ from pyrunc.execute.criu import FIRST_EXTRA, Criu, config_file, read_text
 from pyrunc.execute.criu_messages import RESTORE, Message, encode_request
 from pyrunc.execute.process import oci_state, read_start_time, reap, send_signal, wait_gone
 from pyrunc.host.facts import parse_own_cgroups
-from pyrunc.state.lifecycle import CREATED
+from pyrunc.plan.hooks import RUNTIME_KINDS
+from pyrunc.state.lifecycle import CREATED, CREATING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Restoration(Creation):
         for warning in self.plan.warnings:
             self.log.warning(warning)
         begin = next(number for number, op in enumerate(self.plan.runtime) if op.name == "send_plan")
-        self.write_record("creating")
+        self.write_record(CREATING)
         prepare_mount_points(self.record.rootfs, self.config.get("mounts") or [])
         root = f"{self.entry.dir}/{ROOT}"
         os.mkdir(root, 0o700)
@@ -77,7 +78,7 @@ class Restoration(Creation):
             native.detach_mount(root)
             os.rmdir(root)
         self._run_cgroup_ops(self.plan.runtime[begin:])
-        self.write_record("created")
+        self.write_record(CREATED)
         if pid_file:
             self.write_pid_file(pid_file)
 
@@ -179,7 +180,7 @@ class Restoration(Creation):
         from pyrunc.execute.hooks import run_all
 
         hooks: dict[str, Any] = dict(self.config.get("hooks") or {})
-        for kind in ("prestart", "createRuntime"):
+        for kind in RUNTIME_KINDS:
             if hooks.get(kind):
                 self._hooks_began = True
                 run_all(kind, hooks[kind], oci_state(self.record, CREATED, pid), self.record.bundle)

@@ -7,13 +7,12 @@ look at what they are.
 
 from __future__ import annotations
 
-from stat import S_IFBLK, S_IFCHR, S_IFIFO
-
-from pyrunc.linux import MS_SLAVE
+from pyrunc.linux import MS_SLAVE, S_IFCHR
 from pyrunc.plan import ops
 from pyrunc.plan.mount_options import parse_mount_options
 from pyrunc.plan.mounts import clean_target
 from pyrunc.plan.ops import Op, Slot
+from pyrunc.spec.rules_linux import FILE_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ DEFAULT = {
     "/dev/urandom": (1, 9),
     "/dev/tty": (5, 0),
 }
-KINDS = {"c": S_IFCHR, "u": S_IFCHR, "b": S_IFBLK, "p": S_IFIFO}
 LINKS = (
     ("/dev/fd", "/proc/self/fd", "/proc/self/fd"),
     ("/dev/stdin", "/proc/self/fd/0", "/proc/self/fd"),
@@ -93,4 +91,4 @@ def _add_device(sources: list[Op], make: list[Op], device: Device, index: int, b
         return
     mode = device.get("fileMode", 0o666) & 0o7777
     uid, gid = device.get("uid", 0), device.get("gid", 0)
-    make.append(ops.make_node(path, KINDS[letter], major, minor, mode, uid, gid, 1).at(pointer))
+    make.append(ops.make_node(path, FILE_TYPES[letter], major, minor, mode, uid, gid, 1).at(pointer))

@@ -9,9 +9,12 @@ from pyrunc.plan import ops
 from pyrunc.plan.mounts import clean_target
 from pyrunc.plan.ops import Op, Slot
 from pyrunc.spec.rules_linux import sysctl_path
+from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyrunc.spec.types import Config
 
 PROC = Slot("proc")
@@ -21,20 +24,20 @@ SYSCTL_POINTER = "/linux/sysctl"
 def plan_restrictions(config: Config) -> list[Op]:
     """Read-only paths first: what is masked stays masked below them."""
     linux = config.get("linux", {})
-    result = []
-    seen: set[str] = set()
-    for index, path in enumerate(linux.get("readonlyPaths") or ()):
-        target = clean_target(path)
-        if target not in seen:
-            seen.add(target)
-            result.append(ops.readonly_path(target).at(f"/linux/readonlyPaths/{index}"))
-    seen = set()
-    for index, path in enumerate(linux.get("maskedPaths") or ()):
-        target = clean_target(path)
-        if target not in seen:
-            seen.add(target)
-            result.append(ops.mask_path(target).at(f"/linux/maskedPaths/{index}"))
-    return result
+    readonly = _first_pointers(linux.get("readonlyPaths") or (), "/linux/readonlyPaths")
+    masked = _first_pointers(linux.get("maskedPaths") or (), "/linux/maskedPaths")
+    return [
+        *(ops.readonly_path(target).at(pointer) for target, pointer in readonly.items()),
+        *(ops.mask_path(target).at(pointer) for target, pointer in masked.items()),
+    ]
+
+
+def _first_pointers(paths: Sequence[str], pointer: str) -> dict[str, str]:
+    """Each target once, with the pointer to where it is named first."""
+    found: dict[str, str] = {}
+    for index, path in enumerate(paths):
+        found.setdefault(clean_target(path), f"{pointer}/{index}")
+    return found
 
 
 def plan_sysctl(config: Config) -> list[Op]:
@@ -44,6 +47,6 @@ def plan_sysctl(config: Config) -> list[Op]:
         return []
     result = [ops.open_proc(PROC).at(SYSCTL_POINTER)]
     for key, value in values.items():
-        pointer = f"{SYSCTL_POINTER}/{key.replace('~', '~0').replace('/', '~1')}"
+        pointer = f"{SYSCTL_POINTER}/{escape(key)}"
         result.append(ops.write_proc(PROC, "sys/" + sysctl_path(key), value, 0).at(pointer))
     return result

@@ -5,8 +5,9 @@ Pure.  Spec: config.md#root, config-linux.md#rootfs-mount-propagation.
 
 from __future__ import annotations
 
-from pyrunc.linux import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE
+from pyrunc.linux import MS_PRIVATE, MS_REC, MS_SLAVE
 from pyrunc.plan import ops
+from pyrunc.plan.mount_options import PROPAGATION
 from pyrunc.plan.ops import Op, Slot
 
 TYPE_CHECKING = False
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
 ROOT = Slot("root")
 POINTER = "/root"
 PROPAGATION_POINTER = "/linux/rootfsPropagation"
-
-_PROPAGATION = {
-    "shared": MS_SHARED,
-    "slave": MS_SLAVE,
-    "private": MS_PRIVATE,
-    "unbindable": MS_UNBINDABLE,
-}
 
 
 def absolute_path(path: str, bundle: str) -> str:
@@ -92,7 +86,7 @@ def plan_swap(config: Config, no_pivot: bool, own_mounts: bool) -> list[Op]:
     name = _propagation_name(config)
     if name:
         recursive = MS_REC if name[0] == "r" else 0
-        flags = _PROPAGATION[name.removeprefix("r")] | recursive
+        flags = PROPAGATION[name.removeprefix("r")] | recursive
         result.append(ops.root_propagation(flags).at(PROPAGATION_POINTER))
     return result
 
