@@ -19,8 +19,10 @@ def script() -> str:
 
 
 def image_path(script_path: str, directory: str = DIRECTORY) -> str:
-    """The image of the pyrunc that `script_path` starts."""
-    return f"{directory}/{script_path.strip('/').replace('/', '-')}.image"
+    """The image of the pyrunc that `script_path`, an absolute path, starts: no two have the same."""
+    name = os.path.normpath(script_path).strip("/")
+    name = name.replace("%", "%25").replace("-", "%2D").replace("/", "-")  # as in csrc/snapshot/Makefile
+    return f"{directory}/{name}.image"
 
 
 def unsupported() -> str:
