@@ -5,6 +5,8 @@
  * command line changes them.
  */
 
+#include <asm/statfs.h>
+#include <linux/magic.h>
 #include <linux/prctl.h>
 
 #include "restore.h"
@@ -25,13 +27,21 @@ static void say(const char *text)
     CALL3(write, 2, text, text_length(text));
 }
 
+/* Elsewhere that name is any file that somebody put there. */
+static int has_proc(void)
+{
+    struct statfs status;
+
+    return CALL2(statfs, "/proc", &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
+}
+
 /* Of a hundred thousand processes one has its stack where the image has to be: the next one has not.  Tried once, which the
  * name under which the kernel started the program shows; where /proc is not to be had, the start is normal. */
 static void try_again(const struct process *process)
 {
     const char *name = (const char *)auxiliary_value(process->vector, AT_EXECFN);
 
-    if (name && !text_equal(name, ITSELF))
+    if (name && !text_equal(name, ITSELF) && has_proc())
         CALL3(execve, ITSELF, process->argv, process->envp);
 }
 

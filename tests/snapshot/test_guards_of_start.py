@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,18 @@ def test_second_try(world: World) -> None:
     assert status_line(world, lambda command: stopped_first(command, move)).startswith(IN_USE)
     command = [str(world.launcher), "--version"]
     assert stopped_first(command, move) == world.normal("--version")
+
+
+def test_proc_of_somebody_else(world: World, tmp_path: Path) -> None:
+    """Where /proc is a mere directory, what lies at /proc/self/exe is not executed."""
+    strange = tmp_path / "self/exe"
+    strange.parent.mkdir()
+    shutil.copy("/bin/false", strange)
+    script = (
+        'mount --bind "$0" /proc && exec prlimit --as=40000000 "$@"'  # no room for the image: tried again
+    )
+    command = ["unshare", "--mount", "sh", "-c", script, str(tmp_path), str(world.launcher), "--version"]
+    assert run(command) == world.normal("--version")
 
 
 def test_place_of_the_vdso_is_taken(world: World) -> None:
