@@ -2,13 +2,16 @@
  *
  *   tool check IMAGE              may it be used?  prints why not
  *   tool run|train IMAGE WORD...  restore it with this command line, whatever command it is
- *   tool boot PROGRAM WORD...     execute PROGRAM with its libraries placed bottom-up
+ *   tool boot PROGRAM WORD...     execute PROGRAM with its libraries placed bottom-up; it ends with its parent
  *   tool true                     does nothing, well
  *   tool wait                     does nothing until a signal ends it
  */
 
+#include <linux/prctl.h>
+
 #include "restore.h"
 
+#define KILL 9
 #define LEGACY_LAYOUT 0x0200000 /* ADDR_COMPAT_LAYOUT */
 
 ARCH_START;
@@ -51,6 +54,7 @@ static int boot(const struct process *process)
 {
     long before = CALL1(personality, 0xffffffffUL);
 
+    CALL2(prctl, PR_SET_PDEATHSIG, KILL);
     CALL1(personality, before | LEGACY_LAYOUT);
     CALL3(execve, process->argv[2], process->argv + 2, process->envp);
     say("cannot execute the interpreter\n");

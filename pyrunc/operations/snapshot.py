@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pyrunc.errors import HostError, UsageError
 
 TYPE_CHECKING = False
@@ -17,7 +19,7 @@ def snapshot(context: Context, action: str, *, directory: str = "") -> str:
         from pyrunc.snapshot import place
     except ImportError:
         raise HostError("this pyrunc was built without the startup snapshot") from None
-    where = directory or place.DIRECTORY
+    where = os.path.abspath(directory) if directory else place.DIRECTORY
     if action == "status":
         from pyrunc.snapshot.status import describe
 

@@ -2,22 +2,26 @@
 
 The interpreter is started by the same script as any pyrunc, up to its last
 lines, in an empty environment.  Nothing is replaced before the new image has
-passed its tests.
+passed its tests.  All that a build makes lies beside the image, under names of
+its own, so that the next one finds what a killed one has left.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyrunc.errors import HostError, OperationError, StateError
 from pyrunc.snapshot import keys, place, selftest
 
 _ENTRY = "from pyrunc.cli.main import entry"
 _ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
+_NEW, _SCRATCH, _CRASHED = ".new", ".scratch", ".crashed"  # beside the image; `make uninstall` knows them
 _TIMEOUT = 60.0
 _CLOCK_TICK = 10_000_000  # ns; the times of files come from a clock that is late by up to a tick
 _BOOT = """\
@@ -42,20 +46,19 @@ def build(directory: str) -> str:
     if reason := place.forbids_execution(directory):
         raise HostError(reason, path=directory)
     image = place.image_path(script, directory)
-    new = f"{image}.{os.getpid()}"
-    scratch = tempfile.mkdtemp(prefix="pyrunc-snapshot-")
-    try:
-        selftest.make_bundles(scratch)
-        _dump(script, new, scratch)
-        keys.set_prefaults(new, selftest.train(new, scratch))
-        selftest.compare(script, new, scratch)
-        os.replace(new, image)
-        _unlink(image + ".crashed")
-    finally:
-        _unlink(new)
-        _unlink(new + ".crashed")
-        selftest.clean(script, scratch)
-        shutil.rmtree(scratch, ignore_errors=True)
+    new, scratch = image + _NEW, image + _SCRATCH
+    with _alone(directory):
+        _sweep(script, image)
+        os.mkdir(scratch, 0o700)
+        try:
+            selftest.make_bundles(scratch)
+            _dump(script, new, scratch)
+            keys.set_prefaults(new, selftest.train(new, scratch))
+            selftest.compare(script, new, scratch)
+            os.replace(new, image)
+            _unlink(image + _CRASHED)
+        finally:
+            _sweep(script, image)
     return image
 
 
@@ -63,9 +66,33 @@ def remove(directory: str) -> None:
     """Remove the image of this pyrunc and what belongs to it; no image is no error."""
     if os.geteuid() != 0:
         raise HostError("snapshot needs root")
-    image = place.image_path(_script(), directory)
-    _unlink(image)
-    _unlink(image + ".crashed")
+    script = _script()
+    if not os.path.isdir(directory):
+        return
+    image = place.image_path(script, directory)
+    with _alone(directory):
+        _sweep(script, image)
+        _unlink(image)
+        _unlink(image + _CRASHED)
+
+
+@contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    """Wait until nobody else builds there, and keep others waiting."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _sweep(script: str, image: str) -> None:
+    """Remove what a build makes besides the image: containers, bundles, an image that is not finished."""
+    selftest.clean(script, image + _SCRATCH)
+    shutil.rmtree(image + _SCRATCH, ignore_errors=True)
+    _unlink(image + _NEW)
+    _unlink(image + _NEW + _CRASHED)
 
 
 def make_directory(path: str) -> None:

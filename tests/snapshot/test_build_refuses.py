@@ -10,29 +10,25 @@ import pytest
 
 from pyrunc.errors import HostError, OperationError
 from pyrunc.snapshot import build, keys, place, selftest
-from tests.snapshot.world import CLEAN, IN_USE, World, run
+from tests.snapshot.world import IN_USE, World, run
 
 ENTRY = "from pyrunc.cli.main import entry\n"
 Refused = Callable[[str, str], None]
 
 
 @pytest.fixture
-def refused(world: World, tmp_path: Path) -> Iterator[Refused]:
-    """Build with another script: it fails with this text and leaves image, directory and scratch as they were."""
-    scratch = tmp_path / "scratch"  # of its own: others may be building
-    scratch.mkdir()
+def refused(world: World) -> Iterator[Refused]:
+    """Build with another script: it fails with this text and leaves image and directory as they were."""
     text, before = world.script.read_text(), world.script.stat()
     image = world.image.read_bytes()
 
     def check(changed: str, reason: str) -> None:
         world.script.write_text(changed)
-        command = [str(world.script), "snapshot", "build", "--directory", str(world.directory)]
-        status, out, err = run(command, env=CLEAN | {"TMPDIR": str(scratch)})
+        status, out, err = run([str(world.script), "snapshot", "build", "--directory", str(world.directory)])
         assert (status, out) == (1, b"")
         assert reason in err.decode(), err.decode()
         assert world.image.read_bytes() == image
         assert os.listdir(world.directory) == [world.image.name]
-        assert not os.listdir(scratch)
 
     yield check
     world.script.write_text(text)
