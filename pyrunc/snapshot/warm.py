@@ -18,11 +18,11 @@ _OWN = (signals.SIGINT, signals.SIGPIPE, signals.SIGXFSZ)
 
 def warm_up(scratch: str) -> None:
     """Run commands and containers in `scratch`; what they print is nobody's."""
+    os.mkdir(scratch + "/root")
     saved = [os.dup(fd) for fd in range(3)]
     nowhere = os.open("/dev/null", os.O_RDWR)
     for fd in range(3):
         os.dup2(nowhere, fd)
-    os.mkdir(scratch + "/root")
     try:
         for number in range(ROUNDS):
             for line in _lines(scratch, f"pyrunc-snapshot-{os.getpid()}-{number}"):
