@@ -22,7 +22,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 REQUIREMENTS := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	print(*p["dependencies"], *(p["optional-dependencies"]["test"] if "test" in sys.argv else []), sep="\n")
 
-.PHONY: test-snapshot test-engines churn time-engines conformance help system-packages test-packages build init demo test lint unit test-vm bench install uninstall man clean
+.PHONY: test-snapshot test-engines churn time-engines conformance help system-packages test-packages build init demo test lint unit test-vm bench install installed uninstall man clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed 5q
@@ -129,7 +129,11 @@ man: $(VENV)/.runtime
 	$(VENV_PYTHON) -m pyrunc.install.manual >pyrunc/man/pyrunc.8.new
 	@mv pyrunc/man/pyrunc.8.new pyrunc/man/pyrunc.8
 
+# ordinary users run it, too, whatever the umask of who installs it
 install: build
+	@umask 022 && $(MAKE) --no-print-directory installed
+
+installed:
 	rm -rf $(DESTDIR)$(LIBRARY)
 	mkdir -p $(DESTDIR)$(LIBRARY)
 	@$(VENV_PYTHON) -c '$(REQUIREMENTS)' >$(VENV)/requirements.txt

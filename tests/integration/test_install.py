@@ -18,8 +18,9 @@ pytestmark = [
 ]
 
 
-def make(*arguments: str) -> None:
-    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+def make(*arguments: str, umask: int = 0o22) -> None:
+    command = ["make", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, umask=umask)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -89,7 +90,10 @@ def test_a_plan_as_an_ordinary_user(installed: Path, tmp_path: Path) -> None:
 
 
 def test_staged_and_uninstalled(tmp_path: Path) -> None:
-    make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/pyrunc")
+    make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/pyrunc", umask=0o77)
+    entries = [path for path in (tmp_path / "opt").rglob("*") if not path.is_symlink()]
+    closed = [path for path in entries if ~path.stat().st_mode & (0o555 if path.is_dir() else 0o444)]
+    assert closed == []  # to ordinary users
     programs = [tmp_path / "opt/pyrunc" / place for place in ("bin/pyrunc", "lib/pyrunc/bin/pyrunc")]
     for program in filter(Path.exists, programs):
         assert b"/opt/pyrunc/lib/pyrunc" in program.read_bytes()
