@@ -9,6 +9,7 @@ interpreter lacks a core, its public module takes over.
 from __future__ import annotations
 
 import os
+from errno import EMSGSIZE
 
 try:
     import _socket
@@ -259,5 +260,5 @@ def receive_with_descriptors(connection: Socket, size: int, wait: bool = True) -
     if result_flags & (_socket.MSG_TRUNC | _socket.MSG_CTRUNC):
         for descriptor in descriptors:
             os.close(descriptor)
-        raise OSError(90, "message too long")  # EMSGSIZE
+        raise OSError(EMSGSIZE, "message too long")
     return data, descriptors

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from pyrunc import native
-from pyrunc.cores import message_pair, receive_with_descriptors
+from pyrunc.cores import message_pair, receive_with_descriptors, signals
 from pyrunc.errors import HostError, OperationError
 from pyrunc.execute import criu_messages
 from pyrunc.execute.criu_messages import NOTIFY, Response, encode_notified, encode_request
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 LEAST_VERSION = (3, 12, 0)
 SOCKET = 3
 FIRST_EXTRA = 4
-SIGKILL = 9
 SHOWN_LINES = 5
 NOISE = ("tun: Unable to create tun", "rlimit: Can't setup RLIMIT_NOFILE", "FAILED.")
 """Errors in a log that stop nothing, or say only that something did."""
@@ -131,7 +130,7 @@ class Criu:
         if self.pid <= 0:
             return
         if kill:
-            send_signal(self._pidfd, SIGKILL)
+            send_signal(self._pidfd, signals.SIGKILL)
         reap(self.pid)
         os.close(self._pidfd)
         os.close(self._output)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from pyrunc import native
-from pyrunc.cores import render_json
+from pyrunc.cores import render_json, signals
 from pyrunc.errors import HookError
 from pyrunc.execute.process import caller_environment, reap, send_signal, wait_gone
 from pyrunc.state.store import reason_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 OUTPUT_LIMIT = 4096
 FOREVER = 10.0**9
-SIGKILL = 9
 
 
 def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, object], directory: str) -> None:
@@ -87,10 +86,10 @@ def _finish(pid: int, pidfd: int, timeout: int | None) -> int | None:
     try:
         ended = wait_gone(pidfd, FOREVER if timeout is None else timeout)
         if not ended:
-            send_signal(pidfd, SIGKILL)
+            send_signal(pidfd, signals.SIGKILL)
         status = reap(pid)
     except BaseException:
-        send_signal(pidfd, SIGKILL)
+        send_signal(pidfd, signals.SIGKILL)
         reap(pid)
         raise
     finally:

@@ -10,7 +10,7 @@ import os
 import select
 
 from pyrunc import native
-from pyrunc.cores import message_pair, receive_with_descriptors
+from pyrunc.cores import message_pair, receive_with_descriptors, signals
 from pyrunc.errors import OperationError
 from pyrunc.execute.conversation import (
     MAXIMUM_SIZE,
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyrunc.cores import Socket
-
-SIGKILL = 9
 
 
 class InitEnded(Exception):
@@ -175,13 +173,13 @@ class Init:
 
     def kill(self) -> None:
         """End it for good, whichever stage it is in."""
-        send_signal(self.pidfd, SIGKILL)
+        send_signal(self.pidfd, signals.SIGKILL)
         if self.first_pid == self.pid:
             reap(self.pid)
             self._drain()  # it may have cloned the container's process just before
         if self.first_pid == self.pid:
             return
-        send_signal(self.pidfd, SIGKILL)
+        send_signal(self.pidfd, signals.SIGKILL)
         reap(self.first_pid)
         if not wait_gone(self.pidfd):
             raise OperationError(f"process {self.pid} does not die", step="kill")

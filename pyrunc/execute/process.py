@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import select
 import time
-from errno import ENXIO, ESRCH
+from errno import ENOENT, ENXIO, ESRCH
 
+from pyrunc.cores import signals
 from pyrunc.state.lifecycle import CREATED, CREATING, PAUSED, RUNNING, STOPPED
 from pyrunc.state.store import START_FIFO
 
@@ -84,8 +85,6 @@ def open_pidfd(pid: int, start_time: int) -> int:
 
 def send_signal(pidfd: int, number: int) -> bool:
     """Signal the process; False if it is gone."""
-    from pyrunc.cores import signals
-
     try:
         signals.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
@@ -151,7 +150,7 @@ def is_waiting(entry: Entry) -> bool:
     try:
         fd = os.open(START_FIFO, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry.dir_fd)
     except OSError as error:
-        if error.errno in (ENXIO, 2):
+        if error.errno in (ENXIO, ENOENT):
             return False
         raise
     os.close(fd)

@@ -6,7 +6,7 @@ import os
 from errno import EEXIST, ELOOP, ENOENT
 
 from pyrunc import native
-from pyrunc.cores import parse_json
+from pyrunc.cores import parse_json, signals
 from pyrunc.errors import HostError, OperationError
 from pyrunc.execute import outside
 from pyrunc.execute.creation import Creation
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LOG = "restore.log"
 LOG_LEVEL = 4
 ROOT = "criu-root"
-SIGKILL = 9
 _CGROUP_OPS = ("start_unit", "make_cgroup", "write_cgroup", "own_cgroup", "attach_device_program")
 
 
@@ -46,7 +45,7 @@ class Restored:
 
     def kill(self) -> None:
         """End it for good."""
-        send_signal(self.pidfd, SIGKILL)
+        send_signal(self.pidfd, signals.SIGKILL)
         if not wait_gone(self.pidfd):
             raise OperationError(f"process {self.pid} does not die", step="kill")
         reap(self.pid)

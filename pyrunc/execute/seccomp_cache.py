@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import stat
 
+from pyrunc.execute.seccomp import INSTRUCTION_SIZE, MOST_INSTRUCTIONS, library_version
+
 FORMAT = b"1"  # another one whenever the same profile gives another program
 ENTRIES = 64
 DIGEST_SIZE = 16
-MOST_BYTES = 4096 * 8  # the kernel's limit of instructions
 
 
 def read(path: str, packed: bytes) -> bytes:
@@ -54,8 +55,6 @@ def _library() -> bytes:
     try:
         status = os.stat("/etc/ld.so.cache")
     except OSError:
-        from pyrunc.execute.seccomp import library_version
-
         return b"version " + library_version().encode()
     return b"cache %d %d" % (status.st_mtime_ns, status.st_size)
 
@@ -92,7 +91,7 @@ def _read_entry(directory: int, name: str) -> bytes:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
             return b""
-        data = os.read(fd, DIGEST_SIZE + MOST_BYTES + 1)
+        data = os.read(fd, DIGEST_SIZE + MOST_INSTRUCTIONS * INSTRUCTION_SIZE + 1)
     finally:
         os.close(fd)
     program = data[DIGEST_SIZE:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from errno import EACCES, ECANCELED, EINVAL, ENOENT, ENOTDIR, EPERM, ETIMEDOUT
 
+from pyrunc.cores import signals
 from pyrunc.errors import HookError, HostError, OperationError, PyruncError
 
 TYPE_CHECKING = False
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
 
 _START = "unable to start container process: "
 _INIT = _START + "error during container init: "
-SIGKILL = 9
 UNHEARD = 1  # exit status of a pyrunc-init that failed, or could say nothing
 _FILTERED = "its seccomp filter forbids what every program needs, as read, write, execve or exit_group"
-_HINTS = {4: _FILTERED, 31: _FILTERED, SIGKILL: "somebody killed it, or a limit of the container did"}
+_HINTS: dict[int, str] = {
+    signals.SIGILL: _FILTERED,
+    signals.SIGSYS: _FILTERED,
+    signals.SIGKILL: "somebody killed it, or a limit of the container did",
+}
 
 
 def reason(errno: int) -> str:
@@ -49,7 +53,7 @@ def explain_end(status: int, step: str, oom_killed: bool, lacked_memory: bool) -
     stage 1, the runtime's, as long as stage 2 has not inherited its memory: then a SIGKILL after
     memory was refused is that kill.
     """
-    killed = status != -1 and os.WIFSIGNALED(status) and os.WTERMSIG(status) == SIGKILL
+    killed = status != -1 and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signals.SIGKILL
     if oom_killed or (killed and lacked_memory):
         return HostError(
             f"{_START}the memory limit of the container is too small for its set-up: the kernel killed it",

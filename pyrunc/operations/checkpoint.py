@@ -10,6 +10,7 @@ from pyrunc.execute import criu_messages, outside
 from pyrunc.execute.criu import Criu, check_features, check_version, config_file, find_criu
 from pyrunc.execute.criu_messages import CGROUP_MODES, DUMP, PRE_DUMP, Message, encode_request
 from pyrunc.execute.process import status_of
+from pyrunc.linux import CLONE_NEWNET
 from pyrunc.state.lifecycle import allowed
 from pyrunc.state.store import Store, reason_of
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 LOG = "dump.log"
 LOG_LEVEL = 4
-CLONE_NEWNET = 0x4000_0000
 
 
 def checkpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pyrunc.cores import signals
 from pyrunc.errors import HostError, StateError
 from pyrunc.execute.process import oci_state, open_pidfd, send_signal, status_of, wait_gone
 from pyrunc.state.lifecycle import STOPPED, allowed
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from pyrunc.operations import Context, Log
     from pyrunc.state.record import Record
     from pyrunc.state.store import Entry
-
-SIGKILL = 9
 
 
 def delete(context: Context, id: str, force: bool = False) -> None:
@@ -82,7 +81,7 @@ def _kill_init(entry: Entry, record: Record | None = None) -> None:
     if pidfd < 0:
         return
     try:
-        send_signal(pidfd, SIGKILL)
+        send_signal(pidfd, signals.SIGKILL)
         thaw(record)
         if not wait_gone(pidfd):
             text = f"the init of container {record.id} (pid {record.pid}) does not die"

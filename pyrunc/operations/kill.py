@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pyrunc.cores import signals
 from pyrunc.errors import UsageError
 from pyrunc.execute.process import open_pidfd, send_signal, status_of
 from pyrunc.state.lifecycle import PAUSED, STOPPED, allowed
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pyrunc.operations import Context
     from pyrunc.state.record import Record
 
-SIGKILL = 9
 MAXIMUM = 64
 LONGEST = 32  # characters of a signal; int() refuses thousands of digits
 
@@ -32,7 +32,7 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
         _signal_all(record, number)
         return
     allowed("kill", status)
-    if record.cgroup and (all or (number == SIGKILL and not record.private_pids)):
+    if record.cgroup and (all or (number == signals.SIGKILL and not record.private_pids)):
         _signal_all(record, number)
         return
     pidfd = open_pidfd(record.pid, record.start_time)
@@ -42,7 +42,7 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
     finally:
         if pidfd >= 0:
             os.close(pidfd)
-    if number == SIGKILL and status == PAUSED:
+    if number == signals.SIGKILL and status == PAUSED:
         from pyrunc.operations.delete import thaw
 
         thaw(record)
@@ -57,8 +57,6 @@ def parse_signal(text: str) -> int:
         if number <= MAXIMUM:
             return number
         raise _unknown(text)
-    from pyrunc.cores import signals
-
     name = text.upper()
     name = name if name.startswith("SIG") else "SIG" + name
     base, sign, offset = name, "", ""
@@ -89,7 +87,7 @@ def _signal_all(record: Record, number: int) -> None:
     from pyrunc.cgroup.driver import open_cgroup
 
     cgroup = open_cgroup(record.cgroup)
-    if number == SIGKILL:
+    if number == signals.SIGKILL:
         cgroup.kill()
         return
     from pyrunc.cgroup.processes import signal_all
