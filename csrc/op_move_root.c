@@ -115,10 +115,5 @@ int op_move_root(struct context *context, const struct op *op)
 {
     int error = hide_kernel_views();
 
-    (void)op;
-    if (!error)
-        error = result(fchdir(context->root));
-    if (!error)
-        error = result(chroot("."));
-    return error < 0 ? error : result(chdir("/"));
+    return error < 0 ? error : op_change_root(context, op);
 }
