@@ -16,10 +16,6 @@
 #include "init.h"
 #include "syscalls.h"
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x1000
-#endif
-
 enum { STATUS_FD = 3, PIECES = 3 };
 
 #define MARK "@PID@"

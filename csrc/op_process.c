@@ -13,16 +13,6 @@
 #include "reply.h"
 #include "syscalls.h"
 
-#ifdef SYS_setgroups32
-#define SETGROUPS SYS_setgroups32
-#define SETRESGID SYS_setresgid32
-#define SETRESUID SYS_setresuid32
-#else
-#define SETGROUPS SYS_setgroups
-#define SETRESGID SYS_setresgid
-#define SETRESUID SYS_setresuid
-#endif
-
 enum {
     MOST_GROUPS = 65536, /* NGROUPS_MAX */
     IOPRIO_GROUP = 2, /* IOPRIO_WHO_PGRP */
@@ -133,7 +123,7 @@ int op_set_groups(struct context *context, const struct op *op)
         if (count == MOST_GROUPS || read_id(&text, &groups[count++]) < 0)
             return -EINVAL;
     }
-    error = sys_call(SETGROUPS, count, groups);
+    error = sys_call(SYS_setgroups, count, groups);
     return error == -EPERM && count == 0 ? 0 : error;
 }
 
@@ -146,9 +136,9 @@ int op_set_user(struct context *context, const struct op *op)
 
     if (prctl(PR_GET_PDEATHSIG, &number, 0UL, 0UL, 0UL) < 0 || prctl(PR_SET_KEEPCAPS, 1UL, 0UL, 0UL, 0UL) < 0)
         return -errno;
-    error = sys_call(SETRESGID, gid, gid, gid);
+    error = sys_call(SYS_setresgid, gid, gid, gid);
     if (error == 0)
-        error = sys_call(SETRESUID, uid, uid, uid);
+        error = sys_call(SYS_setresuid, uid, uid, uid);
     if (error < 0 || number == 0)
         return error;
     if (prctl(PR_SET_PDEATHSIG, (unsigned long)number, 0UL, 0UL, 0UL) < 0)

@@ -16,13 +16,6 @@
 #include "reply.h"
 #include "syscalls.h"
 
-#ifndef SYS_faccessat2
-#define SYS_faccessat2 439
-#endif
-#ifndef AT_EACCESS
-#define AT_EACCESS 0x200
-#endif
-
 enum { MOST_VARIABLES = 65536 };
 
 #define CLOSE_CLOEXEC 4U    /* CLOSE_RANGE_CLOEXEC */

@@ -19,8 +19,6 @@
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
 
-#define MAGIC_PIPEFS 0x50495045
-
 /* The multiplexer of the devpts at /dev/pts: a file of that filesystem cannot be replaced. */
 static int open_multiplexer(struct context *context)
 {
@@ -137,7 +135,7 @@ int op_own_stdio(struct context *context, const struct op *op)
         struct stat status;
         int error;
 
-        if (path_check_magic(fd, MAGIC_PIPEFS) < 0 || fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode))
+        if (path_check_magic(fd, SYS_MAGIC_PIPEFS) < 0 || fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode))
             continue;
         error = own(fd, &status, (uid_t)arg_int(op, 0));
         if (error < 0 && error != -EPERM && error != -EINVAL)

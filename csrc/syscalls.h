@@ -44,6 +44,9 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439
+#endif
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
 #endif
@@ -57,6 +60,9 @@ struct sys_mount_attr {
 };
 
 #define SYS_CLONE_INTO_CGROUP 0x200000000ULL
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
 
 struct sys_clone_args {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
@@ -86,6 +92,9 @@ enum {
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
+#endif
+#ifndef AT_EACCESS
+#define AT_EACCESS 0x200
 #endif
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -124,6 +133,7 @@ enum {
 #define SYS_MAGIC_PROC 0x9fa0
 #define SYS_MAGIC_SYSFS 0x62656572
 #define SYS_MAGIC_DEVPTS 0x1cd1
+#define SYS_MAGIC_PIPEFS 0x50495045
 
 /* errno to -errno: result(open(...)) */
 static inline int result(long value)
