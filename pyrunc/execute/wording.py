@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _START = "unable to start container process: "
 _INIT = _START + "error during container init: "
+_CGROUP = _START + "unable to apply cgroup configuration: "
+_OF_CGROUPS = ("make_cgroup", "write_cgroup", "join_cgroup", "own_cgroup", "attach_device_program")
 UNHEARD = 1  # exit status of a pyrunc-init that failed, or could say nothing
 _FILTERED = "its seccomp filter forbids what every program needs, as read, write, execve or exit_group"
 _HINTS: dict[int, str] = {
@@ -75,25 +77,21 @@ def explain_runtime(op: Op, error: OSError) -> PyruncError:
     """The error for an operation of the runtime's own half."""
     errno = error.errno or 0
     why = reason(errno) if errno else str(error)
-    args = [str(argument) for argument in op.args if not isinstance(argument, bytes)]
-    hint = ""
+    path = str(error.filename or "")
+    what = op.name.replace("_", " ") + (f" {path}" if path else "")
+    kind: type[PyruncError] = OperationError
+    prefix, hint = _START, ""
+    if op.name in _OF_CGROUPS:
+        kind, prefix = HostError, _CGROUP
     if op.name == "set_rlimit":
-        text = f"{_INIT}error setting rlimits for ready process: error setting rlimit type {args[0]}: {why}"
+        prefix = _INIT
+        what = f"error setting rlimits for ready process: error setting rlimit type {op.args[0]!s}"
         hint = "a hard limit above the caller's own needs CAP_SYS_RESOURCE" if errno == EPERM else ""
     elif op.name == "write_cgroup":
-        text = f"{_START}unable to apply cgroup configuration: write {args[2]!r} to {args[1]}: {why}"
-        return HostError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
-    elif op.name in ("make_cgroup", "join_cgroup", "own_cgroup", "attach_device_program"):
-        place = f" {error.filename}" if error.filename else ""
-        text = f"{_START}unable to apply cgroup configuration: {op.name.replace('_', ' ')}{place}: {why}"
-        return HostError(text, step=op.name, pointer=op.pointer, errno=errno, path=str(error.filename or ""))
+        what = f"write {op.args[2]!r} to {op.args[1]!s}"
     elif op.name == "start_init":
-        text = f"{_START}cannot start pyrunc-init: {why}"
-    else:
-        place = f" {error.filename}" if error.filename else ""
-        text = f"{_START}{op.name.replace('_', ' ')}{place}: {why}"
-    path = str(error.filename or "")
-    return OperationError(text, step=op.name, pointer=op.pointer, errno=errno, path=path, hint=hint)
+        what = "cannot start pyrunc-init"
+    return kind(f"{prefix}{what}: {why}", step=op.name, pointer=op.pointer, errno=errno, path=path, hint=hint)
 
 
 def _path(op: Op) -> str:
@@ -204,8 +202,7 @@ def _write_proc(op: Op, message: Message, config: Config) -> str:
 
 def _enter_cgroup(op: Op, message: Message, config: Config) -> str:
     controller = str(op.args[0]).partition("/")[2]
-    what = f"enter the cgroup of {controller}: {_because(message)}"
-    return f"{_START}unable to apply cgroup configuration: {what}"
+    return f"{_CGROUP}enter the cgroup of {controller}: {_because(message)}"
 
 
 _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
