@@ -74,29 +74,17 @@ def _make_scanner() -> Callable[[str, int], tuple[Any, int]]:
 
 def encode_string(text: str) -> str:
     """`text` as a JSON string; lone surrogates (bytes of file names) become escapes."""
-    quote = _QUOTES
-    if quote is None:
-        quote = _load_quotes()
-    quoted = quote[0](text)
-    if not quoted.isascii():
-        try:
-            quoted.encode()
-        except UnicodeEncodeError:
-            return quote[1](text)
-    return quoted
-
-
-_QUOTES: tuple[Callable[[str], str], Callable[[str], str]] | None = None
-
-
-def _load_quotes() -> tuple[Callable[[str], str], Callable[[str], str]]:
-    global _QUOTES
     try:
         from _json import encode_basestring, encode_basestring_ascii
     except ImportError:
         from json.encoder import encode_basestring, encode_basestring_ascii
-    _QUOTES = (encode_basestring, encode_basestring_ascii)
-    return _QUOTES
+    quoted = encode_basestring(text)
+    if not quoted.isascii():
+        try:
+            quoted.encode()
+        except UnicodeEncodeError:
+            return encode_basestring_ascii(text)
+    return quoted
 
 
 def parse_json(text: str | bytes) -> Any:
