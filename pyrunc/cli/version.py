@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from pyrunc import __version__
-
-SPEC_VERSION = "1.3.0"
+from pyrunc.spec import NEWEST
 
 
 def version_text() -> str:
@@ -14,7 +13,7 @@ def version_text() -> str:
     lines = [
         f"pyrunc version {__version__}",
         f"commit: {commit()}",
-        f"spec: {SPEC_VERSION}",
+        f"spec: {NEWEST}",
         f"python: {sys.version.split()[0]}",
         f"libseccomp: {libseccomp_version()}",
     ]

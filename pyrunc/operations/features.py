@@ -7,6 +7,7 @@ from pyrunc.execute.seccomp import ACTIONS, ARCHITECTURES, OPERATORS
 from pyrunc.linux import CAPABILITIES, SECCOMP_FLAGS
 from pyrunc.plan.mount_options import known_options
 from pyrunc.plan.namespaces import FLAGS
+from pyrunc.spec import NEWEST, OLDEST
 from pyrunc.spec.schema_table import LINUX_MEMORYPOLICY
 
 TYPE_CHECKING = False
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from pyrunc.operations import Context
 
-OLDEST, NEWEST = "1.0.0", "1.3.0"
 ANNOTATIONS = (
     "org.criu.config",
     "org.systemd.property.",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = "1.3.0"
+from pyrunc.spec import NEWEST
+
 CAPABILITIES = ("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
 MASKED_PATHS = (
     "/proc/acpi",
@@ -50,7 +51,7 @@ def default_config(
     alone, so the container gets a cgroup namespace.
     """
     config = {
-        "ociVersion": VERSION,
+        "ociVersion": NEWEST,
         "process": _process(),
         "root": {"path": "rootfs", "readonly": True},
         "hostname": "pyrunc",

@@ -9,7 +9,7 @@ schema: types and ranges of single values are never looked at again here.
 from __future__ import annotations
 
 from pyrunc.errors import SpecError
-from pyrunc.spec import rules_linux
+from pyrunc.spec import NEWEST, rules_linux
 from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
@@ -72,7 +72,7 @@ def version(value: str, config: dict[str, Any]) -> Found:
         or (dash and not all(_is_identifier(part) for part in candidate.split(".")))
         or (plus and not all(_is_identifier(part, build=True) for part in build.split(".")))
     ):
-        yield "", f'"{value}" is not a semantic version such as "1.3.0"'
+        yield "", f'"{value}" is not a semantic version such as "{NEWEST}"'
     elif numbers[0] != SUPPORTED_MAJOR:
         yield "", f'version "{value}" is not supported; allowed: {SUPPORTED_MAJOR}.x.y'
 
