@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pyrunc import linux
-from pyrunc.errors import SpecError
 from pyrunc.plan.devices import DEFAULT
 from tests.unit.plan.build import at, calls, config, facts, make, namespaces, rootless_facts
 
@@ -146,19 +145,6 @@ def test_listener() -> None:
         ("receive_fd", "listener"),
         ("deliver_listener", "listener", "/agent", "m"),
     ]
-
-
-def test_calls_that_send_the_listener_cannot_wait_for_it() -> None:
-    rule = {"names": ["mknod", "sendmsg"], "action": "SCMP_ACT_NOTIFY"}
-    section: dict[str, Any] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/agent", "syscalls": [rule]}
-    with pytest.raises(SpecError) as caught:
-        load(section)
-    assert caught.value.pointer == "/linux/seccomp/syscalls/0/names"
-    section = {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/agent", "syscalls": []}
-    with pytest.raises(SpecError):
-        load(section)
-    section["syscalls"] = [{"names": ["sendmsg", "recvfrom"], "action": "SCMP_ACT_ALLOW"}]
-    load(section)
 
 
 # --- hooks -----------------------------------------------------------------------------
