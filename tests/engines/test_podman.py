@@ -60,6 +60,7 @@ OPTIONS: dict[str, tuple[list[str], str, str]] = {
     "tmpfs": (["--tmpfs", "/t"], "mount | grep ' /t '", "tmpfs"),
     "cpus": (["--cpus", "0.5"], "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000"),
     "pids": (["--pids-limit", "50"], "cat /sys/fs/cgroup/pids/pids.max", "50"),
+    "pids-unlimited": (["--pids-limit", "-1"], "cat /sys/fs/cgroup/pids/pids.max", "max"),
     "unconfined": (["--security-opt", "seccomp=unconfined"], "grep Seccomp: /proc/self/status", "0"),
     "no-new-privileges": (["--security-opt", "no-new-privileges"], "grep NoNew /proc/self/status", "1"),
     "volume": (["-v", "/v"], "touch /v/x && ls /v", "x"),

@@ -121,10 +121,13 @@ def test_zero_means_unset(box: Box) -> None:
         "memory": {"limit": 0, "swap": 0, "reservation": 0, "kernel": 0},
         "cpu": {"shares": 0, "quota": 0, "period": 0},
         "blockIO": {"weight": 0},
+        "pids": {"limit": 0},
     }
     container = box.create(limited(box, **sections))
     if "cpu" in cgroups.controllers():
         check(container, "cpu", ("cpu.shares", "1024"), None)
+    if "pids" in cgroups.controllers():
+        check(container, "pids", ("pids.max", "max"), ("pids.max", "max"))
 
 
 BAD = [

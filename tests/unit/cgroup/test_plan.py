@@ -31,7 +31,7 @@ def plan(
 
 
 def test_v1_hybrid() -> None:
-    ops = plan("v1-hybrid", {"memory": {"limit": 5}, "pids": {"limit": 0}})
+    ops = plan("v1-hybrid", {"memory": {"limit": 5}, "pids": {"limit": 7}})
     made = [op for op in ops if op.startswith("make_cgroup")]
     assert len(made) == 10
     assert made[0] == "make_cgroup name=systemd /sys/fs/cgroup/systemd/p/c"
@@ -40,7 +40,7 @@ def test_v1_hybrid() -> None:
         "write_cgroup devices devices.deny a",
         "write_cgroup devices devices.allow c 1:3 rwm",
     ]
-    assert ops[-2:] == ["write_cgroup memory memory.limit_in_bytes 5", "write_cgroup pids pids.max 0"]
+    assert ops[-2:] == ["write_cgroup memory memory.limit_in_bytes 5", "write_cgroup pids pids.max 7"]
 
 
 def test_v2_root() -> None:
