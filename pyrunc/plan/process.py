@@ -77,7 +77,7 @@ def plan_process(
     else:
         plan.seccomp_first = True
     masks = capability_masks(process.get("capabilities"), facts.last_capability, warnings)
-    groups = " ".join(map(str, user.get("additionalGids") or ()))
+    groups = " ".join(map(str, dict.fromkeys(user.get("additionalGids") or ())))
     plan.identity = [
         *plan_bounding(masks, POINTER + "/capabilities"),
         ops.set_groups(groups).at(POINTER + "/user/additionalGids"),
