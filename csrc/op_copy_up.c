@@ -1,4 +1,4 @@
-/* copy_up: fill a fresh mount with what its target holds (tmpcopyup). */
+/* copy_up: fill a fresh mount with what its target holds (tmpcopyup); copy_mode: only the mode. */
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -155,7 +155,22 @@ static int copy_top(int target, int to)
     return error;
 }
 
-int op_copy_up(struct context *context, const struct op *op)
+/* Gives the mount `to` the mode of the directory `target` (O_PATH). */
+static int copy_top_mode(int target, int to)
+{
+    int top = result(openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat file;
+    int error = top < 0 ? top : result(fstat(target, &file));
+
+    if (!error)
+        error = result(fchmod(top, file.st_mode & 07777));
+    if (top >= 0)
+        close(top);
+    return error;
+}
+
+/* Copies from the target of `op` into the mount of its slot; from a missing one nothing. */
+static int copy_target(struct context *context, const struct op *op, int (*copy)(int target, int to))
 {
     int to = slot_get(context, op, 0), target, error;
 
@@ -164,7 +179,17 @@ int op_copy_up(struct context *context, const struct op *op)
     target = path_open(context, arg_str(op, 1), PATH_DIRECTORY);
     if (target < 0)
         return target == -ENOENT || target == -ENOTDIR ? 0 : target;
-    error = copy_top(target, to);
+    error = copy(target, to);
     close(target);
     return error;
+}
+
+int op_copy_up(struct context *context, const struct op *op)
+{
+    return copy_target(context, op, copy_top);
+}
+
+int op_copy_mode(struct context *context, const struct op *op)
+{
+    return copy_target(context, op, copy_top_mode);
 }

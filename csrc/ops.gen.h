@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 74
+#define PYRUNC_OP_COUNT 75
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -39,44 +39,45 @@
     X(33, move_mount, "fsii") \
     X(34, remount, "siil") \
     X(35, copy_up, "fs") \
-    X(36, make_directory, "si") \
-    X(37, make_symlink, "sss") \
-    X(38, make_node, "siiiiiii") \
-    X(39, pivot_root, "") \
-    X(40, move_root, "") \
-    X(41, change_root, "") \
-    X(42, mask_path, "s") \
-    X(43, readonly_path, "s") \
-    X(44, readonly_root, "") \
-    X(45, root_propagation, "i") \
-    X(46, open_proc, "f") \
-    X(47, write_proc, "fssi") \
-    X(48, open_pty, "ff") \
-    X(49, set_window_size, "fii") \
-    X(50, send_fd, "f") \
-    X(51, bind_console, "fs") \
-    X(52, use_terminal, "fi") \
-    X(53, own_stdio, "i") \
-    X(54, set_personality, "i") \
-    X(55, set_scheduler, "iiiiiii") \
-    X(56, set_io_priority, "ii") \
-    X(57, set_memory_policy, "ib") \
-    X(58, set_affinity, "b") \
-    X(59, change_directory, "s") \
-    X(60, set_groups, "s") \
-    X(61, set_user, "ii") \
-    X(62, drop_bounding, "i") \
-    X(63, set_capabilities, "iii") \
-    X(64, raise_capabilities, "") \
-    X(65, set_ambient, "i") \
-    X(66, set_no_new_privs, "") \
-    X(67, set_label, "fss") \
-    X(68, load_seccomp, "bii") \
-    X(69, find_home, "i") \
-    X(70, find_executable, "ss") \
-    X(71, run_hook, "sllis") \
-    X(72, await_start, "ff") \
-    X(73, close_fds, "i") \
-    X(74, exec, "ll")
+    X(36, copy_mode, "fs") \
+    X(37, make_directory, "si") \
+    X(38, make_symlink, "sss") \
+    X(39, make_node, "siiiiiii") \
+    X(40, pivot_root, "") \
+    X(41, move_root, "") \
+    X(42, change_root, "") \
+    X(43, mask_path, "s") \
+    X(44, readonly_path, "s") \
+    X(45, readonly_root, "") \
+    X(46, root_propagation, "i") \
+    X(47, open_proc, "f") \
+    X(48, write_proc, "fssi") \
+    X(49, open_pty, "ff") \
+    X(50, set_window_size, "fii") \
+    X(51, send_fd, "f") \
+    X(52, bind_console, "fs") \
+    X(53, use_terminal, "fi") \
+    X(54, own_stdio, "i") \
+    X(55, set_personality, "i") \
+    X(56, set_scheduler, "iiiiiii") \
+    X(57, set_io_priority, "ii") \
+    X(58, set_memory_policy, "ib") \
+    X(59, set_affinity, "b") \
+    X(60, change_directory, "s") \
+    X(61, set_groups, "s") \
+    X(62, set_user, "ii") \
+    X(63, drop_bounding, "i") \
+    X(64, set_capabilities, "iii") \
+    X(65, raise_capabilities, "") \
+    X(66, set_ambient, "i") \
+    X(67, set_no_new_privs, "") \
+    X(68, set_label, "fss") \
+    X(69, load_seccomp, "bii") \
+    X(70, find_home, "i") \
+    X(71, find_executable, "ss") \
+    X(72, run_hook, "sllis") \
+    X(73, await_start, "ff") \
+    X(74, close_fds, "i") \
+    X(75, exec, "ll")
 
 #endif

@@ -254,6 +254,9 @@ def _add_new(
         if kind != "tmpfs":
             raise SpecError("tmpcopyup is for tmpfs", pointer=pointer + "/options")
         plan.attach.append(ops.copy_up(MOUNT, target).at(pointer))
+    elif kind == "tmpfs" and not any(word.startswith("mode=") for word in words):
+        # the kernel's own mode, 1777, would open a private directory to all
+        plan.attach.append(ops.copy_mode(MOUNT, target).at(pointer))
     no_symlinks = 1 if kind in ("proc", "sysfs") or target in ("/proc", "/sys") else 0
     on_proc = 1 if target in COVERABLE else 0
     plan.attach.append(ops.move_mount(MOUNT, target, no_symlinks, on_proc).at(pointer))

@@ -276,6 +276,11 @@ def copy_up(slot: Slot, target: str) -> Op:
     return Op("copy_up", slot, target)
 
 
+def copy_mode(slot: Slot, target: str) -> Op:
+    """Give the root of the detached mount in `slot` the mode of the directory `target`, if there is one."""
+    return Op("copy_mode", slot, target)
+
+
 def make_directory(target: str, mode: int) -> Op:
     """Create a directory and its missing parents (0755); an existing directory is left alone."""
     return Op("make_directory", target, mode)

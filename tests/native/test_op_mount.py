@@ -235,6 +235,24 @@ def test_idmap_with_an_empty_slot(root: Path) -> None:
     assert error_of(plan).errno == errno.EBADF
 
 
+def test_copy_mode(root: Path) -> None:
+    """A missing directory has none to give: the kernel's own stays."""
+    (root / "private").mkdir()
+    os.chmod(root / "private", 0o2710)
+    steps = [
+        step
+        for target in ("/private", "/missing")
+        for step in (
+            ops.new_mount(M, "tmpfs", "x", [], 0),
+            ops.copy_mode(M, target),
+            ops.move_mount(M, target, 0, 0),
+        )
+    ]
+    with looking_at(in_root(root, *steps)) as init:
+        modes = [stat.S_IMODE(init.path(target).stat().st_mode) for target in ("/private", "/missing")]
+        assert modes == [0o2710, 0o1777]
+
+
 def test_copy_up(root: Path) -> None:
     top = root / "data"
     (top / "sub").mkdir(parents=True)

@@ -211,7 +211,7 @@ def test_slots_are_filled_before_they_are_used(plan: Plan | None) -> None:
 
 
 BELOW_ROOT = {
-    "move_mount", "remount", "copy_up", "make_directory", "make_symlink", "make_node", "open_pty", "bind_console",
+    "move_mount", "remount", "copy_up", "copy_mode", "make_directory", "make_symlink", "make_node", "open_pty", "bind_console",
     "mask_path", "readonly_path",
 }  # fmt: skip
 ON_HOST = {"open_tree", "open_source", "open_device", "open_namespace"}

@@ -124,6 +124,12 @@ def test_recursive_attributes_count_for_new_file_systems() -> None:
     assert plan_mount({"type": "sysfs", "options": ["rro", "nosuid"]})[0][5] == 3
 
 
+def test_tmpfs_without_a_mode_takes_that_of_what_it_covers() -> None:
+    assert [call[0] for call in plan_mount({"type": "tmpfs"})] == ["new_mount", "copy_mode", "move_mount"]
+    given = plan_mount({"type": "tmpfs", "options": ["mode=700"]})
+    assert [call[0] for call in given] == ["new_mount", "move_mount"]
+
+
 def test_tmpfs_becomes_read_only_after_what_is_made_in_it() -> None:
     plan = make(config(mounts=[{"destination": "/x", "type": "tmpfs", "options": ["ro", "tmpcopyup"]}]))
     done = at(plan.init, "/mounts/0")
