@@ -36,19 +36,15 @@ class Facts:
 
     __slots__ = (
         "apparmor", "bfq", "cgroup_controllers", "cgroup_mounts", "cgroup_version", "cgroup_writable",
-        "copies_mounts", "egid", "euid", "hugepage_sizes", "kernel", "last_capability", "machine",
-        "own_cgroups", "page_size", "resctrl", "selinux", "systemd", "umask", "user_namespace",
+        "copies_mounts", "euid", "hugepage_sizes", "last_capability", "own_cgroups", "resctrl", "selinux",
+        "systemd", "umask", "user_namespace",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.euid = 0
-        self.egid = 0
         self.user_namespace = False
         self.copies_mounts = True
         self.umask = 0o022
-        self.kernel = ""
-        self.machine = ""
-        self.page_size = 4096
         self.resctrl = ""
         self.last_capability = -1
         self.apparmor = False
@@ -80,10 +76,7 @@ class Facts:
 def probe_facts(config: Mapping[str, Any] | None, *, cgroups: bool = True) -> Facts:
     """Read the facts that `config` needs; None: all of them.  cgroups: those about cgroups too."""
     facts = Facts()
-    host = os.uname()
-    facts.kernel, facts.machine = host.release, host.machine
-    facts.euid, facts.egid = os.geteuid(), os.getegid()
-    facts.page_size = os.sysconf("SC_PAGE_SIZE")
+    facts.euid = os.geteuid()
     facts.umask = os.umask(0o022)
     os.umask(facts.umask)
     facts.user_namespace = _read("/proc/self/uid_map").split() != WHOLE_ID_MAP

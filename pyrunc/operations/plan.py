@@ -39,7 +39,7 @@ def plan(
 
 def use_root(facts: Facts) -> None:
     """What root would find here: without a user namespace nobody else can create the container."""
-    facts.euid = facts.egid = 0
+    facts.euid = 0
     facts.copies_mounts = True
     facts.cgroup_writable = list(facts.cgroup_mounts)
 

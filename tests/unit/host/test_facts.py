@@ -41,7 +41,7 @@ def test_this_machine() -> None:
     finally:
         os.umask(umask)
     assert facts.umask == 0o027
-    assert (facts.euid, facts.kernel) == (os.geteuid(), os.uname().release)
+    assert facts.euid == os.geteuid()
     assert facts.last_capability >= 37
     assert set(facts.cgroup_mounts) == set(facts.own_cgroups)
     assert set(facts.cgroup_writable) <= set(facts.cgroup_mounts)

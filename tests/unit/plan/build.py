@@ -30,7 +30,7 @@ def facts(**values: Any) -> Facts:
 
 def rootless_facts(**values: Any) -> Facts:
     """An ordinary user whom nothing was delegated to."""
-    return facts(euid=1000, egid=1000, copies_mounts=False, cgroup_writable=[], **values)
+    return facts(euid=1000, copies_mounts=False, cgroup_writable=[], **values)
 
 
 def config(process: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
