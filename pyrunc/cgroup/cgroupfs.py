@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import time
-from errno import EBUSY, ENODEV, ENOENT, ENOTEMPTY, EOPNOTSUPP
+from errno import EBUSY, ENOENT, ENOTEMPTY
 
+from pyrunc.cgroup.tree import read_processes, remove_directories
 from pyrunc.errors import HostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 DEADLINE = 10.0
@@ -58,32 +58,6 @@ def read_flat(path: str, key: str) -> int:
         if name == key:
             return int(value)
     return 0
-
-
-def walk(path: str) -> Iterator[str]:
-    """The cgroup and all below it, parents first; what vanishes meanwhile is left out."""
-    yield path
-    try:
-        with os.scandir(path) as entries:
-            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return
-    for directory in below:
-        yield from walk(directory)
-
-
-def read_processes(path: str) -> list[int]:
-    """The processes of one cgroup and those below it, ascending."""
-    pids: set[int] = set()
-    for directory in walk(path):
-        try:
-            text = read_file(f"{directory}/cgroup.procs")
-        except OSError as error:
-            if error.errno not in (ENOENT, ENODEV, EOPNOTSUPP):  # gone, or threaded: its root lists them
-                raise
-        else:
-            pids.update(map(int, text.split()))
-    return sorted(pids)
 
 
 def make_directory(path: str) -> bool:
@@ -289,12 +263,3 @@ class CgroupFiles:
             return pause
         time.sleep(pause)  # the last one is listed no more but not yet taken off
         return min(pause * 2, 0.008)
-
-
-def remove_directories(path: str) -> None:
-    """rmdir(2) a cgroup and what is below it; missing is fine."""
-    for directory in reversed(list(walk(path))):
-        try:
-            os.rmdir(directory)
-        except FileNotFoundError:
-            pass

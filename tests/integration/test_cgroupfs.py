@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from pyrunc.cgroup.cgroupfs import read_processes
 from pyrunc.cgroup.driver import open_cgroup
+from pyrunc.cgroup.tree import read_processes
 from pyrunc.errors import HostError
 from pyrunc.host.facts import Facts, probe_facts
 from pyrunc.plan.cgroups import plan_cgroups
@@ -426,3 +426,34 @@ def test_gone_cgroup_has_no_processes(make: Any) -> None:
     with pytest.raises(FileNotFoundError):
         made.cgroup.frozen()
     assert read_processes("/sys/fs/cgroup/no-such-cgroup") == []
+
+
+def test_cgroups_nested_deeper_than_a_path(make: Any) -> None:
+    made = make().carry_out()
+    fd = os.open(next(iter(made.saved["paths"].values())), os.O_RDONLY)
+    name = "n" * 200
+    for _ in range(40):
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    sleep = subprocess.Popen(["/bin/sleep", "1000"])
+    with open("cgroup.procs", "w", opener=lambda path, flags: os.open(path, flags, dir_fd=fd)) as procs:
+        procs.write(str(sleep.pid))
+    os.close(fd)
+    made.processes.append(sleep)
+    assert read_processes(next(iter(made.saved["paths"].values()))) == [sleep.pid]
+    sleep.kill()
+    sleep.wait()
+    made.cgroup.remove()
+    assert not any(map(os.path.exists, made.saved["paths"].values()))
+
+
+def test_more_levels_than_the_stack_has(make: Any) -> None:
+    made = make().carry_out()
+    top = fd = os.open(next(iter(made.saved["paths"].values())), os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("n", dir_fd=fd)
+        fd = os.open("n", os.O_RDONLY, dir_fd=fd)
+    made.cgroup.remove()
+    os.closerange(top, fd + 1)

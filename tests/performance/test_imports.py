@@ -40,7 +40,10 @@ COMMON = STANDARD | {
     )
 }  # fmt: skip
 
-CGROUP = {"pyrunc.cgroup", "pyrunc.cgroup.driver", "pyrunc.cgroup.cgroupfs", "pyrunc.cgroup.cgroupfs_v1"}
+CGROUP = {
+    "pyrunc.cgroup", "pyrunc.cgroup.driver", "pyrunc.cgroup.tree", "pyrunc.cgroup.cgroupfs",
+    "pyrunc.cgroup.cgroupfs_v1",
+}  # fmt: skip
 
 CREATE = COMMON | CGROUP | {
     "fcntl", "_cffi_backend", "pyrunc._native", "pyrunc._native.lib", "pyrunc.native", "pyrunc.linux",
