@@ -70,12 +70,15 @@ def quote(text: str) -> str:
 
 
 def _number(text: str) -> int | None:
-    """A number as cgroup files take it, `max` and 64M too; None: it is none."""
+    """A number as cgroup files take it, `max` and 64M too; None: it is none, or has more than 64 bits."""
     if text in ("max", "-1"):
         return INFINITY
     power = _SUFFIXES.find(text[-1:].lower()) + 1 if text else 0
     digits = text[:-1] if power else text
-    return int(digits) << 10 * power if digits.isascii() and digits.isdecimal() else None
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(INFINITY))):
+        return None
+    number = int(digits) << 10 * power
+    return number if number <= INFINITY else None
 
 
 def _put_quota(values: dict[str, str], file: str, value: str) -> None:
@@ -90,6 +93,8 @@ def _put_quota(values: dict[str, str], file: str, value: str) -> None:
     if part != INFINITY:
         per_second = part * 1000000 // whole
         per_second += -per_second % 10000
+    if per_second > INFINITY:
+        return
     values["CPUQuotaPerSecUSec"] = f"uint64 {per_second}"
     values["CPUQuotaPeriodUSec"] = f"uint64 {whole}"
 

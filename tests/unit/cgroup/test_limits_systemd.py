@@ -61,6 +61,8 @@ V2: list[tuple[dict[str, Any], list[str]]] = [
     ({"unified": {"memory.high": "5", "hugetlb.2MB.max": "0"}}, ["MemoryHigh=uint64 5"]),
     ({"unified": {"memory.max": "64M", "memory.high": "0"}}, ["MemoryMax=uint64 67108864", "MemoryHigh=uint64 1"]),
     ({"unified": {"memory.max": "lots", "cpu.max": "x y", "io.max": "x rbps=1", "cpu.weight": ""}}, []),
+    ({"unified": {"memory.max": "16E", "memory.high": "9" * 5000, "pids.max": str(2**64), "io.max": f"8:0 rbps={2**64}"}}, []),
+    ({"cpu": {"quota": 2**63 - 1, "period": 1000}}, []),
     ({"unified": {"io.weight": "default 5\n8:0 7"}}, ["IOWeight=uint64 5", "IODeviceWeight=@a(st) [('/dev/block/8:0', 7)]"]),
     ({"unified": {"io.max": "8:0 rbps=max wiops=5 new=1"}},
      [f"IOReadBandwidthMax=@a(st) [('/dev/block/8:0', {INFINITY})]", "IOWriteIOPSMax=@a(st) [('/dev/block/8:0', 5)]"]),
