@@ -80,8 +80,8 @@ def unit_place(config: Mapping[str, Any], facts: Facts, id: str) -> UnitPlace:
 
 
 def _escape(text: str) -> str:
-    """The text with what unit names cannot hold as systemd writes it."""
-    good = "-_.@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    """The text with what unit names cannot hold as systemd writes it; what is escaped already stays."""
+    good = "\\-_.@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     return "".join(chr(byte) if chr(byte) in good else f"\\x{byte:02x}" for byte in text.encode())
 
 

@@ -51,6 +51,11 @@ class _Scope(CgroupFiles):
     def _unit(self) -> str:
         return str(self.saved["unit"])
 
+    @property
+    def _directory_names(self) -> tuple[str, str]:
+        """systemd puts a "_" before what could be the name of a cgroup file, as in `_memory.scope`."""
+        return self._unit, f"_{self._unit}"
+
     def _open_bus(self) -> Bus:
         return Bus(bus_address(bool(self.saved["user"])))
 
@@ -107,7 +112,7 @@ class _Scope(CgroupFiles):
         """Take the scope's place from the kernel: only systemd knows where its root is."""
         for line in read_file(f"/proc/{pid}/cgroup").splitlines():
             _, controllers, path = line.split(":", 2)
-            if not path.endswith(f"/{self._unit}"):
+            if path.rpartition("/")[2] not in self._directory_names:
                 continue
             for name in controllers.split(","):
                 if name in self.paths:

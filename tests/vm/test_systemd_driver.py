@@ -49,6 +49,23 @@ def test_slice_prefix_name(box: Box) -> None:
     container.delete("--force").ok()
 
 
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [
+        (r"machine-a\x2db.slice:other:n", r"/machine.slice/machine-a\x2db.slice/other-n.scope"),
+        ("::memory", "/_memory.scope"),
+    ],
+)
+def test_names_that_systemd_writes_in_its_own_way(box: Box, path: str, end: str) -> None:
+    container = box.started(limit(bundle_of(box, path=path), pids={"limit": 17}))
+    assert str(directory(container)).endswith(end)
+    assert (directory(container) / "pids.max").read_text() == "17\n"
+    within = container.exec("cat", "/proc/self/cgroup").ok().out
+    assert within == container.exec("cat", "/proc/1/cgroup").ok().out
+    container.delete("--force").ok()
+    assert "memory.scope" not in units()
+
+
 def test_memory_limit_kills_and_leaves_no_failed_unit(box: Box) -> None:
     bundle = limit(bundle_of(box), memory={"limit": 16 * MEGA, "swap": 16 * MEGA})
     bundle.args("/bin/probe", "out:/dev/null", f"touch:{64 * MEGA}")

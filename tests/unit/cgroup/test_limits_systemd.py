@@ -157,6 +157,12 @@ def facts(euid: int = 0, own: str = "/") -> Facts:
         ("", "system.slice", "pyrunc-c.scope", "/system.slice/pyrunc-c.scope"),
         ("a-b.slice:p:n", "a-b.slice", "p-n.scope", "/a.slice/a-b.slice/p-n.scope"),
         ("-.slice::n", "-.slice", "n.scope", "/n.scope"),
+        (
+            r"system-a\x2db.slice:p:n",
+            r"system-a\x2db.slice",
+            "p-n.scope",
+            r"/system.slice/system-a\x2db.slice/p-n.scope",
+        ),
         (":p:a+b", "system.slice", r"p-a\x2bb.scope", r"/system.slice/p-a\x2bb.scope"),
     ],
 )
