@@ -23,6 +23,8 @@ UNLIMITED_V1 = 1 << 62  # the kernel shows the greatest number of pages, in byte
 _KEYED = ("_device", "io.max", "rdma.max", "weight", "ifpriomap")
 _ZERO_IS_A_VALUE = ("idle", "burst", "swappiness", "checkBeforeUpdate")
 _POINTER = "/linux/resources"
+# by systemd with any property: what it rounds, or has no property of ours for
+_REWRITTEN = ("cpu.max", "memory.oom.group", "memory.zswap.max")
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +145,8 @@ def check_controllers(limits: list[Limit], cgroup: Cgroup) -> None:
 def change_all(limits: list[Limit], cgroup: Cgroup) -> None:
     """Write all limits, and to systemd, if it has the cgroup; if one of them is refused, undo the others.
 
-    systemd writes its rounded values as it takes them, and its own again some day.
+    systemd writes its rounded values as it takes them, those of properties that
+    nobody changed too, and its own again some day.
     """
     if cgroup.saved["driver"] != "systemd":
         apply(limits, cgroup)
@@ -152,12 +155,15 @@ def change_all(limits: list[Limit], cgroup: Cgroup) -> None:
 
     properties = unit_properties(limits, cgroup.saved["version"])
     before = apply(limits, cgroup)
+    others = [Limit(file.partition(".")[0], file, "", "") for file in _REWRITTEN]
+    for limit in others:
+        limit.value = _value_before(cgroup, limit)
     try:
         cgroup.set_properties(properties)
     except (OSError, HostError):
         _restore(cgroup, before)
         raise
-    apply(limits, cgroup)
+    apply([*limits, *(limit for limit in others if limit.value)], cgroup)
 
 
 def apply(limits: list[Limit], cgroup: Cgroup) -> list[Limit]:

@@ -196,6 +196,13 @@ def test_systemd_keeps_whole_percents_of_a_quota(box: Box) -> None:
     assert read(container, {"cpu.max": ""}) == {"cpu.max": f"{kept} 100000"}
 
 
+def test_an_update_leaves_the_rest(box: Box) -> None:
+    files = {"cpu.max": "12345 100000", "memory.oom.group": "1"}
+    container = box.started(limit(bundle_of(box), unified=files))
+    update(container, {"memory": {"limit": 64 * MEGA}})
+    assert read(container, {"memory.max": "", **files}) == {"memory.max": str(64 * MEGA), **files}
+
+
 @pytest.mark.root
 def test_weights_of_devices(box: Box, weights_of_devices: None) -> None:
     weights = {"weight": 500, "weightDevice": [{**DISK, "weight": 10}]}

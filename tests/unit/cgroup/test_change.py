@@ -124,6 +124,8 @@ class Scope(Kernel):
             raise HostError(self.refusal)
         self.written += properties
         self.files["cpu.max"] = "20000 100000"
+        if "memory.oom.group" in self.files:
+            self.files["memory.oom.group"] = "0"
 
 
 def test_systemd_hears_of_it_and_the_exact_values_hold() -> None:
@@ -131,6 +133,13 @@ def test_systemd_hears_of_it_and_the_exact_values_hold() -> None:
     change_all(limits_v2({"cpu": {"quota": 12345, "period": 100000}}, R), scope)
     assert scope.files == {"cpu.max": "12345 100000"}
     assert "CPUQuotaPerSecUSec=uint64 130000" in scope.written
+
+
+def test_what_systemd_writes_besides_is_undone() -> None:
+    scope = Scope()
+    scope.files |= {"cpu.max": "12345 100000", "memory.oom.group": "1", "memory.max": "max"}
+    change_all(limits_v2({"memory": {"limit": 4096}}, R), scope)
+    assert scope.files == {"cpu.max": "12345 100000", "memory.oom.group": "1", "memory.max": "4096"}
 
 
 def test_what_systemd_refuses_is_undone() -> None:
