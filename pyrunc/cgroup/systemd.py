@@ -9,7 +9,7 @@ unit too, or systemd would take it back.  The saved form has more: unit, user
 from __future__ import annotations
 
 import os
-from errno import EACCES, EPERM
+from errno import EACCES, EBUSY, EPERM
 
 from pyrunc.cgroup.cgroupfs import CgroupFiles, read_file
 from pyrunc.cgroup.cgroupfs_v1 import SplitCgroup
@@ -150,10 +150,17 @@ class _Scope(CgroupFiles):
             self._attach(pid)
 
     def _attach(self, pid: int) -> None:
+        path = self.paths[""]
+        names = path.split("/")
+        while names.pop(0) not in self._directory_names:
+            pass
+        below = "".join(f"/{name}" for name in names)
         bus = self._open_bus()
         try:
-            bus.reply(bus.call(MANAGER, "AttachProcessesToUnit", "ssau", self._unit, "", [pid]))
+            bus.reply(bus.call(MANAGER, "AttachProcessesToUnit", "ssau", self._unit, below, [pid]))
         except BusError as error:
+            if read_file(f"{path}/cgroup.subtree_control").strip():  # a user's systemd says EACCES for it
+                raise OSError(EBUSY, os.strerror(EBUSY), path) from error
             raise self._explain("put a process into", error) from error
         finally:
             bus.close()

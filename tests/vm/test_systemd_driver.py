@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from collections.abc import Iterator
+from errno import EACCES, EBUSY
 from pathlib import Path
 
 import pytest
 
 from pyrunc import native
+from pyrunc.cgroup.cgroupfs import CgroupFiles
+from pyrunc.cgroup.driver import open_cgroup
+from tests import cgroups
 from tests.harness import Box, wait_until
 from tests.vm.scopes import ROOT, bundle_of, directory, open_box, scope, shown, systemctl, units
 from tests.vm.test_cgroup_v2 import MEGA, limit, show_cgroup
@@ -81,6 +87,32 @@ def test_annotations(box: Box) -> None:
     }
     container = box.create(bundle)
     assert shown(scope(container), "TimeoutStopUSec", "Documentation") == ["7s", "file:/etc/hosts"]
+
+
+def test_systemd_moves_whom_we_may_not(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a user's process would come from another session: right into the cgroup below that was asked for."""
+    script = "cd /sys/fs/cgroup; mkdir init other; echo $$ >init/cgroup.procs; echo up; exec sleep 1000"
+    container = box.started(show_cgroup(bundle_of(box), "rw").shell(script))
+    container.wait_output("up")
+    top = directory(container).parent
+    saved = json.loads((box.root / container.id / "state.json").read_text())["cgroup"]
+    monkeypatch.setattr(CgroupFiles, "join", refuse)
+    with subprocess.Popen(["/bin/sleep", "1000"]) as process:
+        for name in ("other", "init", ""):
+            open_cgroup(saved | {"paths": {"": f"{top}/{name}".rstrip("/")}}).join(process.pid)
+            assert cgroups.of(process.pid)[""] == top / name
+        process.kill()
+    (top / "cgroup.subtree_control").write_text("+pids")
+    with subprocess.Popen(["/bin/sleep", "1000"]) as process:
+        with pytest.raises(OSError, match="busy") as caught:
+            open_cgroup(saved).join(process.pid)
+        assert caught.value.errno == EBUSY
+        process.kill()
+    container.delete("--force").ok()
+
+
+def refuse(cgroup: CgroupFiles, pid: int) -> None:
+    raise PermissionError(EACCES, "permission denied")
 
 
 def test_a_property_that_systemd_does_not_know(box: Box) -> None:
