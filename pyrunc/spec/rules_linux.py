@@ -159,9 +159,9 @@ def cgroups_path(value: str, config: dict[str, Any]) -> Found:
 
 
 def memory(value: dict[str, Any], config: dict[str, Any]) -> Found:
-    """`swap` is memory and swap together, so it cannot be below the memory limit.  0 is unset."""
+    """`swap` counts memory too: not below the memory limit.  0 is unset, in an update what is in force."""
     limit, swap = value.get("limit", 0), value.get("swap", 0)
-    if swap > 0 and limit <= 0:
+    if swap > 0 and (limit < 0 or (limit == 0 and "ociVersion" in config)):
         yield "/swap", f"found {swap} without a memory limit; swap counts memory and swap together"
     elif 0 < swap < limit:
         yield "/swap", f"found {swap}; allowed: at least the memory limit, {limit}, since it counts both"

@@ -137,6 +137,7 @@ def test_stop_kill_pause_update(podman: Client) -> None:
         podman.ok("update", "--memory", "64m", "--cpus", "0.5", live.name)
         inside = podman.ok("exec", live.name, "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
         assert inside == "67108864"
+        podman.ok("update", "--memory-swap", "80m", live.name)
         quota = podman.ok("exec", live.name, "cat", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
         assert quota == "50000"
         podman.ok("stop", "-t", "1", live.name)

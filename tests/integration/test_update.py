@@ -66,6 +66,8 @@ def test_flags_up_and_down(container: Container) -> None:
     assert memory(container) == (str(256 * MEGA), str((256 if V2 else 512) * MEGA))
     container.call("update", "--memory=32m", "--memory-swap=48m").ok()
     assert memory(container) == (str(32 * MEGA), str((16 if V2 else 48) * MEGA))
+    container.call("update", "--memory-swap=64m").ok()
+    assert memory(container) == (str(32 * MEGA), str((32 if V2 else 64) * MEGA))
     container.call("update", "--memory", "-1").ok()
     assert memory(container)[0] in ("max", "9223372036854771712")
 

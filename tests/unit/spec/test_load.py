@@ -90,6 +90,13 @@ def test_bad_resources():
     assert [error.pointer for error in caught.value.violations] == ["/memory/swap", "/pids/limit"]
 
 
+def test_swap_of_an_update_alone():
+    """The limit in force counts; none at all cannot be below it."""
+    assert load.load_resources(b'{"memory": {"swap": 5}}') == {"memory": {"swap": 5}}
+    with pytest.raises(SpecError, match="without a memory limit"):
+        load.load_resources(b'{"memory": {"limit": -1, "swap": 5}}')
+
+
 def test_explanations_without_jsonschema(monkeypatch):
     """Then the interpreter finds the same, in the same words."""
     values = {name: (value, json.dumps(value, indent=1).encode()) for name, value in bad_values().items()}
