@@ -64,12 +64,13 @@ class UnifiedCgroup(CgroupFiles):
         except FileNotFoundError:
             names = list(DELEGATED)
         directory = self._fd("")
-        os.chown(directory, uid, gid)
-        for name in names:
+        for name in [".", *names]:
             try:
                 os.chown(name, uid, gid, dir_fd=directory, follow_symlinks=False)
             except FileNotFoundError:
                 pass
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, self._path) from error
 
     def attach_devices(self, program: bytes) -> None:
         """Load and attach; programs of this cgroup from before are replaced at once, then dropped."""

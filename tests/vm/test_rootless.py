@@ -10,6 +10,7 @@ import pytest
 from tests import cgroups
 from tests.harness import Box, Bundle
 from tests.integration.test_rootless import UID, box, rootless
+from tests.vm.test_cgroup_v2 import show_cgroup
 
 __all__ = ["box"]
 
@@ -42,6 +43,12 @@ def test_ranges_that_are_not_ours(box: Box) -> None:
     bundle = ranges(rootless(box))
     bundle.linux["uidMappings"] = [RANGES[0], {"containerID": 1, "hostID": 400000, "size": 10}]
     box.try_create(bundle).failed("newuidmap")
+
+
+def test_a_cgroup_for_an_id_that_is_not_ours(box: Box) -> None:
+    bundle = show_cgroup(rootless(box), "rw")
+    bundle.linux["uidMappings"] = [{"containerID": 0, "hostID": 400000, "size": 1}]
+    box.try_create(bundle).failed(f"own cgroup {BASE}{delegated()}/")
 
 
 def test_limits_by_delegation(box: Box) -> None:
