@@ -80,12 +80,9 @@ def check_cpu(cpu: Mapping[str, Any], pointer: str) -> None:
 
 
 def pids_limit(resources: Resources) -> str:
-    """Value of pids.max, "" if unset.  A negative number is no limit.
-
-    0 is unset, too: podman 4 writes it for what its user wants unlimited.
-    """
+    """Value of pids.max, "" if unset.  0 is a limit, a negative number is none."""
     limit = (resources.get("pids") or {}).get("limit")
-    if not limit:
+    if limit is None:
         return ""
     return "max" if limit < 0 else str(limit)
 

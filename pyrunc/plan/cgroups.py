@@ -47,7 +47,7 @@ def plan_cgroups(
         raise HostError("systemd not running on this host, cannot use systemd cgroups manager")
     systemd = systemd and not disabled
     warnings = [] if warnings is None else warnings
-    resources = (config.get("linux") or {}).get("resources") or {}
+    resources = _resources(config)
     warnings += warn_unused(resources, facts.cgroup_version)
     unit = unit_place(config, facts, id) if systemd else None
     if unit:
@@ -69,6 +69,19 @@ def plan_cgroups(
         plan += _plan_owner(config, facts)
     plan += [write_cgroup(limit.controller, limit.file, limit.value).at(limit.pointer) for limit in limits]
     return plan
+
+
+def _resources(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """linux.resources, as those meant it who wrote it.
+
+    Version 1.3 says that a pids.limit of 0 is a limit.  Before, it was none: podman 4
+    writes it for what its user wants unlimited.
+    """
+    resources: Mapping[str, Any] = (config.get("linux") or {}).get("resources") or {}
+    none = (resources.get("pids") or {}).get("limit") == 0
+    if not none or int(config["ociVersion"].split(".")[1]) >= 3:
+        return resources
+    return {name: resources[name] for name in resources if name != "pids"}
 
 
 def split_late(plan: list[Op]) -> tuple[list[Op], list[Op]]:

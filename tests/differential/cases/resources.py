@@ -24,7 +24,7 @@ MEMORY = files("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
 CPU = files("cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us")
 MEGA = 1 << 20
 ZERO_PIDS = (
-    "0 is unset as everywhere in resources, podman 4 writes it for unlimited; runc 1.4 makes a limit of it"
+    "0 is a limit from version 1.3 on, in this document of 1.0.2 it is none; runc 1.4 takes it for one in any"
 )
 UNCONVERTIBLE = {
     "v2:create": "config-linux.md#unified: if the conversion is not possible the runtime MUST generate an error; runc 1.1 ignores it"

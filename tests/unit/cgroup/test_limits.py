@@ -70,7 +70,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str] | None, list[str] | None]] = {
     "cpuset": ({"cpu": {"cpus": "0-1", "mems": "0"}}, ["cpuset.cpus 0-1", "cpuset.mems 0"], ["cpuset.cpus 0-1", "cpuset.mems 0"]),
     "cpuset of two lines": ({"cpu": {"cpus": "0\n1"}}, None, None),
     "pids": ({"pids": {"limit": 50}}, ["pids.max 50"], ["pids.max 50"]),
-    "pids 0": ({"pids": {"limit": 0}}, [], []),
+    "pids 0": ({"pids": {"limit": 0}}, ["pids.max 0"], ["pids.max 0"]),
     "pids unlimited": ({"pids": {"limit": -1}}, ["pids.max max"], ["pids.max max"]),
     "pids empty": ({"pids": {}}, [], []),
     "weight": ({"blockIO": {"weight": 500}}, ["blkio.weight 500"], ["io.weight 4950"]),

@@ -39,7 +39,7 @@ V2: list[tuple[dict[str, Any], list[str]]] = [
         {"cpu": {"cpus": "0-1,9", "mems": "0"}},
         ["AllowedCPUs=@ay [0x03, 0x02]", "AllowedMemoryNodes=@ay [0x01]"],
     ),
-    ({"pids": {"limit": 0}}, []),
+    ({"pids": {"limit": 0}}, ["TasksMax=uint64 2"]),
     ({"pids": {"limit": 1}}, ["TasksMax=uint64 2"]),
     ({"pids": {"limit": 3}}, ["TasksMax=uint64 3"]),
     ({"pids": {"limit": -1}}, [f"TasksMax=uint64 {INFINITY}"]),

@@ -22,10 +22,11 @@ def facts(profile: str, **changes: Any) -> Facts:
 
 
 def plan(
-    profile: str | Facts, resources: dict[str, Any] | None = None, path: str = "/p/c", **options: Any
-) -> list[str]:
+    profile: str | Facts, resources: dict[str, Any] | None = None, path: str = "/p/c", version: str = "1.3.0",
+    **options: Any,
+) -> list[str]:  # fmt: skip
     """The operations as text."""
-    config = {"linux": {"cgroupsPath": path, "resources": resources or {}}}
+    config = {"ociVersion": version, "linux": {"cgroupsPath": path, "resources": resources or {}}}
     host = profile if isinstance(profile, Facts) else facts(profile)
     return [" ".join([op.name, *map(str, op.args)]) for op in plan_cgroups(config, host, "id", **options)]
 
@@ -41,6 +42,13 @@ def test_v1_hybrid() -> None:
         "write_cgroup devices devices.allow c 1:3 rwm",
     ]
     assert ops[-2:] == ["write_cgroup memory memory.limit_in_bytes 5", "write_cgroup pids pids.max 7"]
+
+
+@pytest.mark.parametrize(("version", "written"), [("1.3.0", True), ("1.2.1", False), ("1.0.2-dev", False)])
+def test_a_limit_of_no_tasks_is_one_from_version_1_3_on(version: str, written: bool) -> None:
+    ops = plan("v2-root", {"pids": {"limit": 0}}, version=version)
+    assert ("write_cgroup pids pids.max 0" in ops) is written
+    assert "write_cgroup pids pids.max 1" in plan("v2-root", {"pids": {"limit": 1}}, version=version)
 
 
 def test_v2_root() -> None:
