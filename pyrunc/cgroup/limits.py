@@ -8,6 +8,7 @@ memory.limit, swap, reservation, kernel, blockIO.weight.
 from __future__ import annotations
 
 from pyrunc.errors import SpecError
+from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def rdma_limits(resources: Resources, pointer: str) -> list[Limit]:
     """rdma.max, the same in both versions."""
     limits = []
     for device, entry in (resources.get("rdma") or {}).items():
-        at = f"{pointer}/rdma/{device.replace('~', '~0').replace('/', '~1')}"
+        at = f"{pointer}/rdma/{escape(device)}"
         if not device or device.split() != [device]:
             raise SpecError(f"{device!r} is not the name of an RDMA device", pointer=at)
         names = (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object"))

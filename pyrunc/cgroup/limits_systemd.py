@@ -8,6 +8,7 @@ See systemd.resource-control(5) and org.freedesktop.systemd1(5).
 from __future__ import annotations
 
 from pyrunc.errors import SpecError
+from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def annotated_properties(annotations: Mapping[str, str]) -> list[str]:
     for key, text in annotations.items():
         if not key.startswith(ANNOTATION):
             continue
-        name, pointer = key[len(ANNOTATION) :], f"/annotations/{key.replace('~', '~0').replace('/', '~1')}"
+        name, pointer = key[len(ANNOTATION) :], f"/annotations/{escape(key)}"
         if len(name) < 3 or not (name.isalnum() and name.isascii()):
             raise SpecError(
                 f"annotation {key} does not end with the name of a unit's property", pointer=pointer

@@ -20,6 +20,7 @@ from pyrunc.cgroup.limits import (
     weight_devices,
 )
 from pyrunc.errors import SpecError
+from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _unified(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
     """The writes of resources.unified: one per line, in the order given."""
     limits = []
     for file, text in (resources.get("unified") or {}).items():
-        at = f"{pointer}/unified/{file.replace('~', '~0').replace('/', '~1')}"
+        at = f"{pointer}/unified/{escape(file)}"
         controller, dot, name = file.partition(".")
         if "/" in file or "\0" in file or not (controller and dot and name):
             raise SpecError(f"{file!r} is not the name of a cgroup file", pointer=at)

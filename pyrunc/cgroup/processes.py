@@ -11,13 +11,13 @@ import select
 import time
 from errno import ENODEV
 
+from pyrunc.cores import signals
 from pyrunc.errors import HostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIGKILL = 9
 MOST = 256  # pidfds at a time: the limit of open files is often 1024
 
 
@@ -27,7 +27,7 @@ def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], 
     wake: called after the signals, to let frozen processes notice them.
     """
     while pids := list_processes():
-        pidfds = _signal(pids[:MOST], SIGKILL, list_processes)
+        pidfds = _signal(pids[:MOST], signals.SIGKILL, list_processes)
         try:
             wake()
             _wait(list(pidfds.values()), deadline, len(pidfds))
