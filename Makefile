@@ -116,7 +116,7 @@ time-engines: build
 # CONFORMANCE_FLAGS="--save runc.json", then "--compare runc.json", show what fails here and not there
 conformance: build
 	@[ -n "$(RUNTIME_TOOLS)" ] || { echo "say where they are: make conformance RUNTIME_TOOLS=DIR" >&2; exit 1; }
-	$(VENV_PYTHON) tests/conformance/run.py $(RUNTIME_TOOLS) $(if $(RUNTIME),--runtime $(RUNTIME)) $(CONFORMANCE_FLAGS)
+	$(VENV_PYTHON) -m tests.conformance.run $(RUNTIME_TOOLS) $(if $(RUNTIME),--runtime $(RUNTIME)) $(CONFORMANCE_FLAGS)
 
 # RUNC=FILE CRUN=FILE measure further ones; BENCH_FLAGS=--quick tries it out, --publish renews README's figures
 bench:

@@ -29,6 +29,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.hierarchies import enter_mount_namespace, hierarchies
+
 EXPECTED = Path(__file__).with_name("expected_failures.json")
 LINES_SHOWN = 12
 
@@ -128,6 +130,18 @@ def run_program(program: Path, runtime: str, directory: Path, limit: int, scratc
         last = errors.strip().splitlines()[-1:] or ["no message"]
         outcome.failures.append(f"exit status {process.returncode}: {last[0]}")
     return outcome
+
+
+def run_programs(programs: list[Path], runtime: str, directory: Path, limit: int) -> list[Outcome]:
+    """Run them one after the other, and leave nothing behind."""
+    scratch = tempfile.mkdtemp(prefix="pyrunc-conformance-")
+    os.environ["TMPDIR"] = scratch
+    with hierarchies():
+        try:
+            return [run_program(program, runtime, directory, limit, scratch) for program in programs]
+        finally:
+            delete_leftovers(runtime, scratch)
+            subprocess.run(["rm", "-rf", "--one-file-system", scratch], check=False)
 
 
 def delete_leftovers(runtime: str, scratch: str) -> None:
@@ -235,14 +249,8 @@ def main() -> int:
         sys.exit(
             f"no validation programs in {directory}: run `make runtimetest validation-executables` there"
         )
-    scratch = tempfile.mkdtemp(prefix="pyrunc-conformance-")
-    os.environ["TMPDIR"] = scratch
-    try:
-        outcomes = [run_program(program, runtime, directory, options.limit, scratch) for program in programs]
-    finally:
-        delete_leftovers(runtime, scratch)
-        subprocess.run(["rm", "-rf", "--one-file-system", scratch], check=False)
-    print_table(outcomes)
+    enter_mount_namespace()
+    print_table(outcomes := run_programs(programs, runtime, directory, options.limit))
     if options.save:
         save(outcomes, options.save)
     status = max((compare(outcomes, file) for file in options.compare), default=0)

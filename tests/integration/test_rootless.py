@@ -309,8 +309,12 @@ def test_delegated_cgroups(box: Box, delegated: str) -> None:
         (cpuset / delegated[1:] / name).write_text((cpuset / name).read_text())
     bundle = rootless(box, "/bin/cat", "/proc/self/cgroup")
     bundle.linux["cgroupsPath"] = f"{delegated}/{(name := box.name())}"
-    lines = box.run(bundle, name=name).ok().out.splitlines()
-    assert {line for line in lines if not line.endswith(f"{delegated}/{name}")} <= {f"0::{cgroups.own('')}"}
+    lines = [line.split(":", 2) for line in box.run(bundle, name=name).ok().out.splitlines()]
+    paths = {controllers: path for _, controllers, path in lines}
+    mounted = {names for names in paths if names and cgroups.hierarchies().keys() & set(names.split(","))}
+    assert "cpuset" in mounted
+    assert {paths[controllers] for controllers in mounted} == {f"{delegated}/{name}"}
+    assert paths.get("") in (None, cgroups.own(""), f"{delegated}/{name}")
 
 
 @pytest.mark.root
