@@ -161,6 +161,36 @@ int op_idmap_mount(struct context *context, const struct op *op)
     return sys_mount_setattr(fd, "", AT_EMPTY_PATH | (arg_int(op, 2) ? AT_RECURSIVE : 0), &attr);
 }
 
+int op_require_proc(struct context *context, const struct op *op)
+{
+    int fd = slot_get(context, op, 0);
+
+    return fd < 0 ? fd : path_check_magic(fd, SYS_MAGIC_PROC);
+}
+
+/* -EPERM if `fd` lies on the container's /proc. A procfs elsewhere may be covered, as the host's in /host/proc. */
+static int check_outside_proc(struct context *context, int fd, const char *target)
+{
+    struct sys_statx here, there;
+    int proc, error;
+
+    if (path_check_magic(fd, SYS_MAGIC_PROC) < 0)
+        return 0;
+    proc = path_open(context, "/proc", PATH_DIRECTORY);
+    if (proc < 0)
+        return proc == -ENOENT || proc == -ENOTDIR ? 0 : proc;
+    error = sys_statx(fd, &here);
+    if (error >= 0)
+        error = sys_statx(proc, &there);
+    close(proc);
+    if (error < 0 || here.mount_id != there.mount_id)
+        return error;
+    detail_set(context, "\"");
+    detail_add(context, target);
+    detail_add(context, "\" cannot be mounted because it is inside /proc");
+    return -EPERM;
+}
+
 int op_move_mount(struct context *context, const struct op *op)
 {
     int fd = slot_get(context, op, 0);
@@ -175,10 +205,8 @@ int op_move_mount(struct context *context, const struct op *op)
     target = path_mount_point(context, arg_str(op, 1), S_ISDIR(file.st_mode), flags);
     if (target < 0)
         return target;
-    if (!arg_int(op, 3) && path_check_magic(target, SYS_MAGIC_PROC) == 0) {
-        detail_set(context, "the mount point lies on procfs");
-        error = -EPERM;
-    }
+    if (!arg_int(op, 3))
+        error = check_outside_proc(context, target, arg_str(op, 1));
     if (!error)
         error = mount_attach(fd, target);
     close(target);

@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 75
+#define PYRUNC_OP_COUNT 76
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -37,47 +37,48 @@
     X(31, mount_setattr, "fiiii") \
     X(32, idmap_mount, "ffi") \
     X(33, move_mount, "fsii") \
-    X(34, remount, "siil") \
-    X(35, copy_up, "fs") \
-    X(36, copy_mode, "fs") \
-    X(37, make_directory, "si") \
-    X(38, make_symlink, "sss") \
-    X(39, make_node, "siiiiiii") \
-    X(40, pivot_root, "") \
-    X(41, move_root, "") \
-    X(42, change_root, "") \
-    X(43, mask_path, "s") \
-    X(44, readonly_path, "s") \
-    X(45, readonly_root, "") \
-    X(46, root_propagation, "i") \
-    X(47, open_proc, "f") \
-    X(48, write_proc, "fssi") \
-    X(49, open_pty, "ff") \
-    X(50, set_window_size, "fii") \
-    X(51, send_fd, "f") \
-    X(52, bind_console, "fs") \
-    X(53, use_terminal, "fi") \
-    X(54, own_stdio, "i") \
-    X(55, set_personality, "i") \
-    X(56, set_scheduler, "iiiiiii") \
-    X(57, set_io_priority, "ii") \
-    X(58, set_memory_policy, "ib") \
-    X(59, set_affinity, "b") \
-    X(60, change_directory, "s") \
-    X(61, set_groups, "s") \
-    X(62, set_user, "ii") \
-    X(63, drop_bounding, "i") \
-    X(64, set_capabilities, "iii") \
-    X(65, raise_capabilities, "") \
-    X(66, set_ambient, "i") \
-    X(67, set_no_new_privs, "") \
-    X(68, set_label, "fss") \
-    X(69, load_seccomp, "bii") \
-    X(70, find_home, "i") \
-    X(71, find_executable, "ss") \
-    X(72, run_hook, "sllis") \
-    X(73, await_start, "ff") \
-    X(74, close_fds, "i") \
-    X(75, exec, "ll")
+    X(34, require_proc, "f") \
+    X(35, remount, "siil") \
+    X(36, copy_up, "fs") \
+    X(37, copy_mode, "fs") \
+    X(38, make_directory, "si") \
+    X(39, make_symlink, "sss") \
+    X(40, make_node, "siiiiiii") \
+    X(41, pivot_root, "") \
+    X(42, move_root, "") \
+    X(43, change_root, "") \
+    X(44, mask_path, "s") \
+    X(45, readonly_path, "s") \
+    X(46, readonly_root, "") \
+    X(47, root_propagation, "i") \
+    X(48, open_proc, "f") \
+    X(49, write_proc, "fssi") \
+    X(50, open_pty, "ff") \
+    X(51, set_window_size, "fii") \
+    X(52, send_fd, "f") \
+    X(53, bind_console, "fs") \
+    X(54, use_terminal, "fi") \
+    X(55, own_stdio, "i") \
+    X(56, set_personality, "i") \
+    X(57, set_scheduler, "iiiiiii") \
+    X(58, set_io_priority, "ii") \
+    X(59, set_memory_policy, "ib") \
+    X(60, set_affinity, "b") \
+    X(61, change_directory, "s") \
+    X(62, set_groups, "s") \
+    X(63, set_user, "ii") \
+    X(64, drop_bounding, "i") \
+    X(65, set_capabilities, "iii") \
+    X(66, raise_capabilities, "") \
+    X(67, set_ambient, "i") \
+    X(68, set_no_new_privs, "") \
+    X(69, set_label, "fss") \
+    X(70, load_seccomp, "bii") \
+    X(71, find_home, "i") \
+    X(72, find_executable, "ss") \
+    X(73, run_hook, "sllis") \
+    X(74, await_start, "ff") \
+    X(75, close_fds, "i") \
+    X(76, exec, "ll")
 
 #endif

@@ -118,6 +118,12 @@ def _plain(op: Op, message: Message, config: Config) -> str:
     return f"{_INIT}{_step(op)}: {_because(message)}"
 
 
+def _require_proc(op: Op, message: Message, config: Config) -> str:
+    source, target = _mount(op.pointer, config) or ("", "/proc")
+    why = f'"{target}" cannot be mounted because it is not of type proc'
+    return f'{_INIT}error mounting "{source}" to rootfs at "{target}": {why}'
+
+
 def _step(op: Op) -> str:
     """The operation and the path it is about."""
     if op.name in ("open_tree", "open_source"):
@@ -219,6 +225,7 @@ _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
     "open_tree": _rootfs,
     "attach_root": _rootfs,
     "attach_root_at": _rootfs,
+    "require_proc": _require_proc,
     "write_proc": _write_proc,
 }
 

@@ -117,7 +117,10 @@ def clean_target(path: str) -> str:
 
 
 def _check_proc(target: str, kind: str, options: MountOptions, pointer: str) -> None:
-    """Refuse to cover /proc with something else, or a file in it that others trust."""
+    """Refuse to cover /proc with something else, or a file in it that others trust.
+
+    What a bind shows is looked at when it is opened (`require_proc`).
+    """
     if target.startswith("/proc/") and target not in COVERABLE:
         text = f'"{target}" cannot be mounted because it is inside /proc'
         raise SpecError(text, pointer=pointer + "/destination")
@@ -154,16 +157,15 @@ def _add_bind(
     slot = Slot(f"source/{index}")
     source = absolute_path(mount["source"], context.bundle)
     recursive = 1 if "rbind" in options.switches else 0
+    checks = [ops.require_proc(slot).at(pointer + "/source")] if target == "/proc" else []
     copy = _idmap(plan, context, mount, options, slot, index)
     copy += attributes(slot, options, base_propagation(context.config), recursive, pointer)
     if context.copies_in_order:
-        plan.opened.append(ops.open_source(slot, source).at(pointer))
+        plan.opened += [ops.open_source(slot, source).at(pointer), *checks]
         plan.attach += [ops.clone_mount(slot, recursive).at(pointer), *copy]
     else:
-        plan.sources += [ops.open_tree(slot, source, recursive).at(pointer), *copy]
-    no_symlinks = 1 if target in ("/proc", "/sys") else 0
-    on_proc = 1 if target in COVERABLE else 0
-    plan.attach.append(ops.move_mount(slot, target, no_symlinks, on_proc).at(pointer))
+        plan.sources += [ops.open_tree(slot, source, recursive).at(pointer), *checks, *copy]
+    plan.attach.append(_attach(slot, target, target in ("/proc", "/sys")).at(pointer))
 
 
 def attributes(slot: Slot, options: MountOptions, base: int, recursive: int, pointer: str) -> list[Op]:
@@ -257,9 +259,13 @@ def _add_new(
     elif kind == "tmpfs" and not any(word.startswith("mode=") for word in words):
         # the kernel's own mode, 1777, would open a private directory to all
         plan.attach.append(ops.copy_mode(MOUNT, target).at(pointer))
-    no_symlinks = 1 if kind in ("proc", "sysfs") or target in ("/proc", "/sys") else 0
-    on_proc = 1 if target in COVERABLE else 0
-    plan.attach.append(ops.move_mount(MOUNT, target, no_symlinks, on_proc).at(pointer))
+    no_symlinks = kind in ("proc", "sysfs") or target in ("/proc", "/sys")
+    plan.attach.append(_attach(MOUNT, target, no_symlinks).at(pointer))
+
+
+def _attach(slot: Slot, target: str, no_symlinks: bool) -> Op:
+    """A procfs may lie on another, and the files that may be covered lie on one."""
+    return ops.move_mount(slot, target, int(no_symlinks), int(target == "/proc" or target in COVERABLE))
 
 
 def _label(plan: MountPlan, context: MountContext, kind: str) -> list[str]:

@@ -254,9 +254,15 @@ def move_mount(slot: Slot, target: str, no_symlinks: int, on_proc: int) -> Op:
     Missing parents are directories of mode 0755; the mount point is a directory
     or a regular file as the mount's own root is.  no_symlinks: `target` must not
     contain a symlink (/proc, /sys).  on_proc: 0 = fail with EPERM if the
-    resolved target lies on procfs.  A target of "/" is refused with EBUSY.
+    resolved target lies on the container's /proc and that is a procfs.  A target
+    of "/" is refused with EBUSY.
     """
     return Op("move_mount", slot, target, no_symlinks, on_proc)
+
+
+def require_proc(slot: Slot) -> Op:
+    """Fail with EPERM unless what `slot` holds lies on procfs."""
+    return Op("require_proc", slot)
 
 
 def remount(target: str, set: int, clear: int, options: list[str]) -> Op:

@@ -451,3 +451,22 @@ def test_bundle_on_a_shared_mount(box: Box) -> None:
     finally:
         if str(place) in Path("/proc/self/mountinfo").read_text():
             subprocess.run(["umount", "-R", place], check=True)
+
+
+@pytest.mark.parametrize("order", ["fresh", "bound", "elsewhere"])
+def test_procfs_over_procfs(box: Box, order: str) -> None:
+    """Engines and users bind the host's /proc, some of them below a bind of the host's root."""
+    bundle = box.bundle()
+    bound = {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]}
+    fresh = {"destination": "/proc", "type": "proc", "source": "proc"}
+    others = [mount for mount in bundle.config["mounts"] if mount["destination"] != "/proc"]
+    host = {"destination": "/host", "type": "bind", "source": "/", "options": ["rbind", "ro"]}
+    bundle.config["mounts"] = {
+        "fresh": [bound, fresh, *others],
+        "bound": [fresh, bound, *others],
+        "elsewhere": [fresh, *others, host, {**bound, "destination": "/host/proc"}],
+    }[order]
+    place = "/host/proc" if order == "elsewhere" else "/proc"
+    _, actions = mounted(box, bundle, f"read:{place}/1/comm")
+    ours = actions[f"read:{place}/1/comm"] == Path("/proc/1/comm").read_text()
+    assert ours == (order != "fresh")

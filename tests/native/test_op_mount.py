@@ -142,6 +142,7 @@ def proc(target: str = "/proc") -> list[Op]:
 def test_mount_on_procfs_is_refused(root: Path) -> None:
     error = error_of(in_root(root, *proc(), *tmpfs("/proc/sys")))
     assert (error.op, error.errno) == ("move_mount", errno.EPERM)
+    assert error.text == '"/proc/sys" cannot be mounted because it is inside /proc'
     assert error_of(in_root(root, *proc(), *tmpfs("/proc"))).errno == errno.EPERM
 
 
@@ -149,6 +150,26 @@ def test_mount_on_procfs_where_allowed(root: Path) -> None:
     plan = in_root(root, *proc(), ops.new_mount(M, "tmpfs", "x", [], 0), ops.move_mount(M, "/proc/sys", 0, 1))
     with looking_at(plan) as init:
         assert init.mounts()["/proc/sys"].kind == "tmpfs"
+
+
+def test_mount_on_a_procfs_that_is_not_in_proc(root: Path) -> None:
+    (root / "host/proc").mkdir(parents=True)
+    for order in ([*proc(), *proc("/host/proc")], proc("/host/proc")):
+        with looking_at(in_root(root, *order, *tmpfs("/host/proc"))) as init:
+            assert init.mounts()["/host/proc"].kind == "tmpfs"
+
+
+def test_mount_on_procfs_through_a_symlink(root: Path) -> None:
+    (root / "link").symlink_to("/proc/sys")
+    assert error_of(in_root(root, *proc(), *tmpfs("/link"))).errno == errno.EPERM
+
+
+def test_require_proc(root: Path) -> None:
+    error = error_of(in_root(root, ops.new_mount(M, "tmpfs", "x", [], 0), ops.require_proc(M)))
+    assert (error.op, error.errno) == ("require_proc", errno.EPERM)
+    with looking_at(in_root(root, ops.open_tree(M, "/proc", 0), ops.require_proc(M))):
+        pass
+    assert error_of(in_root(root, ops.require_proc(M))).errno == errno.EBADF
 
 
 def test_mount_setattr_detached_and_attached(root: Path) -> None:
@@ -182,7 +203,8 @@ def test_bind_recursive_and_not(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "op", [ops.open_tree(M, "/nowhere", 0), ops.open_source(M, "/nowhere"), ops.open_device(M, "/nowhere", 1, 3)]
+    "op",
+    [ops.open_tree(M, "/nowhere", 0), ops.open_source(M, "/nowhere"), ops.open_device(M, "/nowhere", 1, 3)],
 )
 def test_a_missing_source_is_not_named_twice(root: Path, op: Op) -> None:
     error = error_of(in_root(root, op))

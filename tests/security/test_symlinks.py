@@ -58,9 +58,11 @@ def test_cve_2019_19921_2023_27561_2023_28642_proc_is_a_symlink(
     result.failed()
 
 
-def test_cve_2019_16884_2025_52881_fake_proc(box: Box, decoy: Path) -> None:
-    """A volume over /proc must not receive what is meant for the kernel."""
-    fake = box.directory / "fake"
+@pytest.mark.parametrize("place", ["volume", "root"])
+def test_cve_2019_16884_2025_52881_fake_proc(box: Box, decoy: Path, place: str) -> None:
+    """A volume or folder at /proc must not receive what is meant for the kernel."""
+    bundle = box.bundle().probe("read:/proc/sys/net/ipv4/ip_forward")
+    fake = box.directory / "fake" if place == "volume" else bundle.rootfs / "proc"
     for name in ("self/attr/apparmor", "sys/net/ipv4", "1"):
         (fake / name).mkdir(parents=True)
     for name in (
@@ -71,12 +73,32 @@ def test_cve_2019_16884_2025_52881_fake_proc(box: Box, decoy: Path) -> None:
     ):
         (fake / name).write_text("fake")
     before = snapshot(fake)
-    bundle = box.bundle().probe("read:/proc/sys/net/ipv4/ip_forward")
-    bundle.mount("/proc", "bind", str(fake), "bind")
+    if place == "volume":
+        bundle.mount("/proc", "bind", str(fake), "bind")
+    else:
+        bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] != "/proc"]
     bundle.linux["sysctl"] = {"net.ipv4.ip_forward": "1"}
     bundle.linux["maskedPaths"] = bundle.linux["readonlyPaths"] = []
-    box.run(bundle)
+    result = box.run(bundle)
+    if place == "root":
+        peer_differs(box, runc="1.1.5 is older than the fix", crun="1.8 is older than the fix")
     assert snapshot(fake) == before, "a fake procfs was written to"
+    if place == "volume":
+        peer_differs(box, crun="mounts anything on /proc")
+        result.failed("cannot be mounted because it is not of type proc")
+
+
+@pytest.mark.parametrize("target", ["/proc/sys", "/proc/1/attr", "/link", "/link/kernel"])
+def test_mounts_inside_proc(box: Box, target: str) -> None:
+    """What the container's programs read there is the kernel's, even where a symlink of the root leads there."""
+    bundle = box.bundle()
+    (bundle.rootfs / "link").symlink_to("/proc/sys")
+    source = box.directory / "source"
+    source.mkdir()
+    bundle.mount(target, "bind", str(source), "bind")
+    result = box.run(bundle)
+    peer_differs(box, crun="mounts anything below /proc")
+    result.failed("cannot be mounted because it is inside /proc")
 
 
 def test_cve_2025_52881_sysctl_on_a_swapped_proc(box: Box) -> None:
