@@ -9,7 +9,7 @@ int native_sealed_memfd(const char *data, size_t size, const char *name);
 
 int native_spawn(int program_fd, const char *program_path, const char *argv, int argc,
          const char *env, int envc, const int *fds, int fd_count, int cgroup_fd,
-         const char *directory, int *pidfd);
+         const char *directory, int own_group, int *pidfd);
 
 int native_open_beneath(int dir_fd, const char *path, int flags, int mode);
 int native_write_beneath(int dir_fd, const char *path, const char *data, size_t size);

@@ -33,6 +33,7 @@ struct child {
     int *sources;   /* room for fd_count: where they are for the moment */
     int fd_count;
     const char *directory;
+    int own_group;
     int status_fd; /* where memory is copied: the errno goes through this pipe */
     int error;
 };
@@ -90,6 +91,8 @@ static int run_child(struct child *child)
     error = place_descriptors(child);
     if (error < 0)
         return error;
+    if (child->own_group && setpgid(0, 0) < 0)
+        return -errno;
     if (child->directory[0] && chdir(child->directory) < 0)
         return -errno;
     if (child->program_fd >= 0)
@@ -206,7 +209,7 @@ static int start(struct child *child, int cgroup_fd, int *pidfd)
 /* argv, env: strings that each end in NUL, one after the other. Returns the pid. */
 int native_spawn(int program_fd, const char *program_path, const char *argv, int argc,
          const char *env, int envc, const int *fds, int fd_count, int cgroup_fd,
-         const char *directory, int *pidfd)
+         const char *directory, int own_group, int *pidfd)
 {
     struct child child = {
         .program_fd = program_fd,
@@ -214,6 +217,7 @@ int native_spawn(int program_fd, const char *program_path, const char *argv, int
         .fds = fds,
         .fd_count = fd_count,
         .directory = directory,
+        .own_group = own_group,
     };
     char **vectors = calloc((size_t)argc + (size_t)envc + 2, sizeof(char *));
     int *sources = calloc((size_t)fd_count + 1, sizeof(int));

@@ -18,6 +18,7 @@ class _Lib:
         fd_count: int,
         cgroup_fd: int,
         directory: bytes,
+        own_group: int,
         pidfd: Any,
         /,
     ) -> int: ...

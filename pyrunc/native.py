@@ -55,21 +55,24 @@ def spawn(
     *,
     cgroup_fd: int = -1,
     directory: Path = b"",
+    own_group: bool = False,
 ) -> tuple[int, int]:
     """Start `program` (a descriptor or a path); returns (pid, pidfd).
 
     fds: (source, target) pairs.  0, 1 and 2 are inherited where they are no
     target; everything else is closed.  Signals are at their defaults, none is
     blocked.  cgroup_fd: directory of a v2 cgroup to start in.  directory:
-    where to chdir(2) first.  A failed exec raises its error, nothing is left.
-    A script cannot be started from a descriptor.
+    where to chdir(2) first.  own_group: it leads a process group, whose number
+    is its pid.  A failed exec raises its error, nothing is left.  A script cannot
+    be started from a descriptor.
     """
     program_fd = program if isinstance(program, int) else -1
     path = b"" if isinstance(program, int) else os.fsencode(program)
     pidfd = ffi.new("int *", -1)
     pid = lib.native_spawn(
         program_fd, path, _pack(argv), len(argv), _pack(env), len(env),
-        [fd for pair in fds for fd in pair], len(fds), cgroup_fd, os.fsencode(directory), pidfd,
+        [fd for pair in fds for fd in pair], len(fds), cgroup_fd, os.fsencode(directory), own_group,
+        pidfd,
     )  # fmt: skip
     return _check(pid, path or None), pidfd[0]
 

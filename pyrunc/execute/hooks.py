@@ -28,6 +28,7 @@ def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, objec
 
     argv[0] is args[0], whatever `path` is: docker's network hook is a link to
     its daemon and looks at its name.  Without `env` it gets the runtime's own.
+    One with a timeout leads a process group, which ends with it when the time is over.
     Output goes to memory files, so no hook and no child of one can block us, or
     to the files that the annotations run.oci.hooks.stdout and .stderr name.
     """
@@ -36,16 +37,17 @@ def run_hook(kind: str, index: int, hook: dict[str, Any], state: dict[str, objec
     where = f"error running {kind} hook #{index}"
     pointer = f"/hooks/{kind}/{index}"
     files = [_memory_file(render_json(state).encode())]
+    timeout = hook.get("timeout")
     try:
         files += [_output_file(state, "stdout"), _output_file(state, "stderr")]
+        stdio = [(fd, number) for number, fd in enumerate(files)]
         pid, pidfd = native.spawn(
-            hook["path"], args, env, [(fd, number) for number, fd in enumerate(files)], directory=directory
+            hook["path"], args, env, stdio, directory=directory, own_group=timeout is not None
         )
     except OSError as error:
         text = f"{where}: fork/exec {hook['path']}: {reason_of(error)}"
         raise HookError(text, pointer=pointer, path=hook["path"], errno=error.errno or 0) from error
     else:
-        timeout = hook.get("timeout")
         status = _finish(pid, pidfd, timeout)
         if status is None:
             raise HookError(f"{where}: timed out after {timeout} s", pointer=pointer, path=hook["path"])
@@ -86,15 +88,25 @@ def _finish(pid: int, pidfd: int, timeout: int | None) -> int | None:
     try:
         ended = wait_gone(pidfd, FOREVER if timeout is None else timeout)
         if not ended:
-            send_signal(pidfd, signals.SIGKILL)
+            _kill(pid, pidfd, timeout)
         status = reap(pid)
     except BaseException:
-        send_signal(pidfd, signals.SIGKILL)
+        _kill(pid, pidfd, timeout)
         reap(pid)
         raise
     finally:
         os.close(pidfd)
     return status if ended else None
+
+
+def _kill(pid: int, pidfd: int, timeout: int | None) -> None:
+    """Kill a hook that is not reaped yet, and the process group that one with a timeout leads."""
+    send_signal(pidfd, signals.SIGKILL)
+    if timeout is not None:
+        try:
+            os.killpg(pid, signals.SIGKILL)
+        except OSError:  # all have ended, or became somebody whom we may not signal
+            pass
 
 
 def _output_file(state: dict[str, object], name: str) -> int:

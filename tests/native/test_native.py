@@ -137,6 +137,15 @@ def test_spawn_returns_the_error_of_exec(program: str, number: int) -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_spawn_process_group(own: bool) -> None:
+    pid, pidfd = native.spawn("/bin/sleep", [b"sleep", b"60"], [], own_group=own)
+    assert os.getpgid(pid) == (pid if own else os.getpgrp())
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    os.close(pidfd)
+
+
 def test_spawn_refuses_nul() -> None:
     with pytest.raises(ValueError, match="NUL"):
         native.spawn("/bin/true", [b"a\0b"], [])

@@ -11,7 +11,7 @@ import pytest
 
 from pyrunc.errors import HookError
 from pyrunc.execute.hooks import run_hook, run_poststop
-from tests.processes import alive
+from tests.processes import alive, wait_until
 
 STATE: dict[str, object] = {"id": "x", "pid": 7, "annotations": {"big": "y" * 200_000}}
 
@@ -71,6 +71,29 @@ def test_timeout_kills_and_reaps(tmp_path: Path) -> None:
     with pytest.raises(HookError, match="timed out after 1 s"):
         run(hook("echo $$ >pid; exec sleep 1000", timeout=1), tmp_path)
     assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+
+
+def test_timeout_kills_children_too(tmp_path: Path) -> None:
+    with pytest.raises(HookError, match="timed out after 1 s"):
+        run(hook("sleep 1000 & echo $! >pid; wait", timeout=1), tmp_path)
+    child = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not alive(child), what="the end of the hook's child")
+
+
+@pytest.mark.parametrize("script", ["sleep 100 & echo $! >pid", "sleep 100 & echo $! >pid; exit 1"])
+def test_a_child_of_a_hook_in_time_stays(tmp_path: Path, script: str) -> None:
+    try:
+        run(hook(script, timeout=60), tmp_path)
+    except HookError:
+        assert script.endswith("1")
+    child = int((tmp_path / "pid").read_text())
+    assert alive(child)
+    os.kill(child, 9)
+
+
+def test_without_a_timeout_it_stays_in_our_process_group(tmp_path: Path) -> None:
+    run(hook("cut -d' ' -f5 /proc/self/stat >group"), tmp_path)
+    assert int((tmp_path / "group").read_text()) == os.getpgrp()
 
 
 def test_a_child_that_stays_does_not_block(tmp_path: Path) -> None:
