@@ -1,6 +1,9 @@
-"""What limits of both cgroup versions share: the value class and the checks.
+"""What limits of both cgroup versions share: the value class, the checks, equal files.
 
 Pure.  `limits_v1` and `limits_v2` turn `linux.resources` into lists of Limit.
+Types, ranges and names are those of a valid document (`spec.load`) and not
+looked at again.  What is checked here is what an update may get wrong together
+with the limits in force, and what the schema leaves to the kernel's version.
 Zero means unset where engines send zeros for it: cpu.shares, quota, period,
 memory.limit, swap, reservation, kernel, blockIO.weight.
 """
@@ -63,33 +66,34 @@ def memory_limits(resources: Resources, pointer: str) -> tuple[int, int]:
     return limit, swap
 
 
-def check_cpu(cpu: Mapping[str, Any], pointer: str) -> None:
-    """cpu.burst fits cpu.quota, cpu.idle is 0 or 1, sets are one line."""
+def check_burst(cpu: Mapping[str, Any], pointer: str) -> None:
+    """cpu.burst is at most cpu.quota, if there is one (both in microseconds); SpecError otherwise."""
     burst, quota = cpu.get("burst") or 0, cpu.get("quota") or 0
     if 0 < quota < burst:
         raise SpecError(
             f"cpu.burst {burst} is greater than cpu.quota {quota}", pointer=f"{pointer}/cpu/burst"
         )
-    if cpu.get("idle") not in (None, 0, 1):
-        raise SpecError(f"cpu.idle is {cpu['idle']}, it must be 0 or 1", pointer=f"{pointer}/cpu/idle")
-    for name in ("cpus", "mems"):
-        for character in cpu.get(name) or "":
-            if character not in "0123456789-,: /":
-                raise SpecError(
-                    f"cpu.{name} {cpu[name]!r} is not a list of numbers", pointer=f"{pointer}/cpu/{name}"
-                )
 
 
-def pids_limit(resources: Resources) -> str:
-    """Value of pids.max, "" if unset.  0 is a limit, a negative number is none."""
+def cpuset_limits(cpu: Mapping[str, Any], pointer: str) -> list[Limit]:
+    """cpuset.cpus and cpuset.mems, as lists such as 0-2,7."""
+    return [
+        Limit("cpuset", f"cpuset.{name}", cpu[name], f"{pointer}/cpu/{name}")
+        for name in ("cpus", "mems")
+        if cpu.get(name)
+    ]
+
+
+def pids_limits(resources: Resources, pointer: str) -> list[Limit]:
+    """pids.max.  0 is a limit, a negative number is none, `max`."""
     limit = (resources.get("pids") or {}).get("limit")
     if limit is None:
-        return ""
-    return "max" if limit < 0 else str(limit)
+        return []
+    return [Limit("pids", "pids.max", "max" if limit < 0 else limit, f"{pointer}/pids/limit")]
 
 
 def check_weight(weight: int, pointer: str) -> None:
-    """A block I/O weight is 10..1000."""
+    """SpecError unless a block I/O weight is 10..1000; the schema takes 0 too, which is unset."""
     if not WEIGHTS[0] <= weight <= WEIGHTS[1]:
         raise SpecError(f"the weight {weight} is not in {WEIGHTS[0]}..{WEIGHTS[1]}", pointer=pointer)
 
@@ -122,31 +126,29 @@ def throttles(resources: Resources, pointer: str) -> list[tuple[str, str, int, s
     ]
 
 
-def hugepage_limits(resources: Resources, pointer: str) -> list[tuple[str, int, str]]:
-    """(page size, limit, pointer) of hugepageLimits; the size is fit for a file name."""
-    limits = []
-    for index, entry in enumerate(resources.get("hugepageLimits") or []):
-        size, at = entry["pageSize"], f"{pointer}/hugepageLimits/{index}"
-        if not (size[:-2].isdecimal() and size.isascii() and size[-2:] in ("KB", "MB", "GB")):
-            raise SpecError(
-                f"pageSize {size!r} is not a number followed by KB, MB or GB", pointer=f"{at}/pageSize"
-            )
-        limits.append((size, entry["limit"], at))
-    return limits
+def hugepage_limits(resources: Resources, pointer: str, file: str) -> list[Limit]:
+    """hugetlb.SIZE.`file` and hugetlb.SIZE.rsvd.`file`, in bytes: pages in use, and those reserved."""
+    return [
+        Limit(
+            "hugetlb",
+            f"hugetlb.{entry['pageSize']}.{kind}{file}",
+            entry["limit"],
+            f"{pointer}/hugepageLimits/{index}",
+        )
+        for index, entry in enumerate(resources.get("hugepageLimits") or [])
+        for kind in ("", "rsvd.")
+    ]
 
 
 def rdma_limits(resources: Resources, pointer: str) -> list[Limit]:
-    """rdma.max, the same in both versions."""
+    """rdma.max: a line for each device."""
     limits = []
     for device, entry in (resources.get("rdma") or {}).items():
-        at = f"{pointer}/rdma/{escape(device)}"
-        if not device or device.split() != [device]:
-            raise SpecError(f"{device!r} is not the name of an RDMA device", pointer=at)
         names = (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object"))
-        values = [f"{file}={entry[name]}" for name, file in names if entry.get(name) is not None]
-        if not values:
-            raise SpecError("neither hcaHandles nor hcaObjects is given", pointer=at)
-        limits.append(Limit("rdma", "rdma.max", " ".join([device, *values]), at))
+        values = [f"{file}={entry[name]}" for name, file in names if name in entry]
+        limits.append(
+            Limit("rdma", "rdma.max", " ".join([device, *values]), f"{pointer}/rdma/{escape(device)}")
+        )
     return limits
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from pyrunc.cgroup.limits import (
     Limit,
-    check_cpu,
+    check_burst,
     check_weight,
+    cpuset_limits,
     hugepage_limits,
     memory_limits,
     no_leaf_weight,
-    pids_limit,
+    pids_limits,
     rdma_limits,
     throttles,
     weight_devices,
@@ -35,30 +36,27 @@ _THROTTLE_FILES = {
 }
 
 
-def limits_v1(
-    resources: Mapping[str, Any], pointer: str, *, bfq: bool = False, swap_first: bool = False
-) -> list[Limit]:
-    """The writes for `resources` (at `pointer`), in an order the kernel takes.
+def limits_v1(resources: Mapping[str, Any], pointer: str, *, bfq: bool = False) -> list[Limit]:
+    """The writes for `resources` (at `pointer`), in an order that the kernel takes from a new cgroup.
 
-    bfq: the BFQ scheduler owns the weight files.  swap_first: raise memory plus
-    swap before memory (updates that raise; a new cgroup is unlimited).
+    bfq: the BFQ scheduler owns the weight files.
     Raises SpecError for values that v1 cannot express.
     """
     if resources.get("unified"):
         raise SpecError("resources.unified is for cgroup v2, this host has v1", pointer=f"{pointer}/unified")
     return [
-        *_memory(resources, pointer, swap_first),
+        *_memory(resources, pointer),
         *_cpu(resources.get("cpu") or {}, pointer),
-        *_cpuset(resources.get("cpu") or {}, pointer),
-        *_pids(resources, pointer),
+        *cpuset_limits(resources.get("cpu") or {}, pointer),
+        *pids_limits(resources, pointer),
         *_block_io(resources, pointer, bfq),
-        *_hugepages(resources, pointer),
+        *hugepage_limits(resources, pointer, "limit_in_bytes"),
         *_network(resources.get("network") or {}, pointer),
         *rdma_limits(resources, pointer),
     ]
 
 
-def _memory(resources: Mapping[str, Any], pointer: str, swap_first: bool) -> list[Limit]:
+def _memory(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
     memory = resources.get("memory") or {}
     limit, swap = memory_limits(resources, pointer)
     limits = []
@@ -66,8 +64,7 @@ def _memory(resources: Mapping[str, Any], pointer: str, swap_first: bool) -> lis
         limits.append(Limit("memory", "memory.limit_in_bytes", limit, f"{pointer}/memory/limit"))
     if swap:
         asked = "swap" if memory.get("swap") else "limit"
-        combined = Limit("memory", "memory.memsw.limit_in_bytes", swap, f"{pointer}/memory/{asked}")
-        limits.insert(0 if swap_first else len(limits), combined)
+        limits.append(Limit("memory", "memory.memsw.limit_in_bytes", swap, f"{pointer}/memory/{asked}"))
     if reservation := memory.get("reservation"):
         limits.append(
             Limit(
@@ -77,13 +74,10 @@ def _memory(resources: Mapping[str, Any], pointer: str, swap_first: bool) -> lis
     if buffers := memory.get("kernelTCP"):
         at = f"{pointer}/memory/kernelTCP"
         limits.append(Limit("memory", "memory.kmem.tcp.limit_in_bytes", max(buffers, -1), at))
-    swappiness = memory.get("swappiness")
-    if swappiness is not None:
-        if not 0 <= swappiness <= 100:
-            raise SpecError(
-                f"memory.swappiness {swappiness} is not in 0..100", pointer=f"{pointer}/memory/swappiness"
-            )
-        limits.append(Limit("memory", "memory.swappiness", swappiness, f"{pointer}/memory/swappiness"))
+    if "swappiness" in memory:  # 0 is a value
+        limits.append(
+            Limit("memory", "memory.swappiness", memory["swappiness"], f"{pointer}/memory/swappiness")
+        )
     if memory.get("disableOOMKiller"):
         limits.append(Limit("memory", "memory.oom_control", 1, f"{pointer}/memory/disableOOMKiller"))
     if memory.get("useHierarchy") is not None:  # kernels from 5.11 take nothing but 1
@@ -93,7 +87,7 @@ def _memory(resources: Mapping[str, Any], pointer: str, swap_first: bool) -> lis
 
 
 def _cpu(cpu: Mapping[str, Any], pointer: str) -> list[Limit]:
-    check_cpu(cpu, pointer)
+    check_burst(cpu, pointer)
     shares = cpu.get("shares") or 0
     if shares and not SHARES[0] <= shares <= SHARES[1]:
         bound, value = ("minimum", SHARES[0]) if shares < SHARES[0] else ("maximum", SHARES[1])
@@ -116,19 +110,6 @@ def _cpu(cpu: Mapping[str, Any], pointer: str) -> list[Limit]:
     return [Limit("cpu", file, value, f"{pointer}/cpu/{name}") for name, file, value in wanted]
 
 
-def _cpuset(cpu: Mapping[str, Any], pointer: str) -> list[Limit]:
-    return [
-        Limit("cpuset", f"cpuset.{name}", cpu[name], f"{pointer}/cpu/{name}")
-        for name in ("cpus", "mems")
-        if cpu.get(name)
-    ]
-
-
-def _pids(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
-    value = pids_limit(resources)
-    return [Limit("pids", "pids.max", value, f"{pointer}/pids/limit")] if value else []
-
-
 def _block_io(resources: Mapping[str, Any], pointer: str, bfq: bool) -> list[Limit]:
     block = resources.get("blockIO") or {}
     file = "blkio.bfq.weight" if bfq else "blkio.weight"
@@ -145,21 +126,11 @@ def _block_io(resources: Mapping[str, Any], pointer: str, bfq: bool) -> list[Lim
     return limits
 
 
-def _hugepages(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
-    return [
-        Limit("hugetlb", f"hugetlb.{size}.{kind}limit_in_bytes", limit, at)
-        for size, limit, at in hugepage_limits(resources, pointer)
-        for kind in ("", "rsvd.")
-    ]
-
-
 def _network(network: Mapping[str, Any], pointer: str) -> list[Limit]:
     limits = []
     if network.get("classID"):
         limits.append(Limit("net_cls", "net_cls.classid", network["classID"], f"{pointer}/network/classID"))
     for index, entry in enumerate(network.get("priorities") or []):
         at = f"{pointer}/network/priorities/{index}"
-        if not entry["name"] or entry["name"].split() != [entry["name"]]:
-            raise SpecError(f"{entry['name']!r} is not the name of a network interface", pointer=f"{at}/name")
         limits.append(Limit("net_prio", "net_prio.ifpriomap", f"{entry['name']} {entry['priority']}", at))
     return limits

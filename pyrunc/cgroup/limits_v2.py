@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from pyrunc.cgroup.limits import (
     Limit,
-    check_cpu,
+    check_burst,
     check_weight,
+    cpuset_limits,
     hugepage_limits,
     memory_limits,
     no_leaf_weight,
-    pids_limit,
+    pids_limits,
     rdma_limits,
     throttles,
     weight_devices,
@@ -53,10 +54,10 @@ def limits_v2(resources: Mapping[str, Any], pointer: str, *, bfq: bool = False) 
     return [
         *_memory(resources, pointer),
         *_cpu(resources.get("cpu") or {}, pointer),
-        *_cpuset(resources.get("cpu") or {}, pointer),
-        *_pids(resources, pointer),
+        *cpuset_limits(resources.get("cpu") or {}, pointer),
+        *pids_limits(resources, pointer),
         *_io(resources, pointer, bfq),
-        *_hugepages(resources, pointer),
+        *hugepage_limits(resources, pointer, "max"),
         *rdma_limits(resources, pointer),
         *_unified(resources, pointer),
     ]
@@ -131,7 +132,7 @@ def _memory(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
 
 
 def _cpu(cpu: Mapping[str, Any], pointer: str) -> list[Limit]:
-    check_cpu(cpu, pointer)
+    check_burst(cpu, pointer)
     limits = []
     if cpu.get("idle") is not None:
         limits.append(Limit("cpu", "cpu.idle", cpu["idle"], f"{pointer}/cpu/idle"))
@@ -147,19 +148,6 @@ def _cpu(cpu: Mapping[str, Any], pointer: str) -> list[Limit]:
     return limits
 
 
-def _cpuset(cpu: Mapping[str, Any], pointer: str) -> list[Limit]:
-    return [
-        Limit("cpuset", f"cpuset.{name}", cpu[name], f"{pointer}/cpu/{name}")
-        for name in ("cpus", "mems")
-        if cpu.get(name)
-    ]
-
-
-def _pids(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
-    value = pids_limit(resources)
-    return [Limit("pids", "pids.max", value, f"{pointer}/pids/limit")] if value else []
-
-
 def _io(resources: Mapping[str, Any], pointer: str, bfq: bool) -> list[Limit]:
     file = "io.bfq.weight" if bfq else "io.weight"
     convert = int if bfq else io_weight
@@ -172,14 +160,6 @@ def _io(resources: Mapping[str, Any], pointer: str, bfq: bool) -> list[Limit]:
     for name, device, rate, at in throttles(resources, pointer):
         limits.append(Limit("io", "io.max", f"{device} {_THROTTLE_KEYS[name]}={rate or 'max'}", at))
     return limits
-
-
-def _hugepages(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
-    return [
-        Limit("hugetlb", f"hugetlb.{size}.{kind}", limit, at)
-        for size, limit, at in hugepage_limits(resources, pointer)
-        for kind in ("max", "rsvd.max")
-    ]
 
 
 def _unified(resources: Mapping[str, Any], pointer: str) -> list[Limit]:
