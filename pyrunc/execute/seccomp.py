@@ -1,7 +1,9 @@
 """linux.seccomp as a BPF program, made by libseccomp and kept for the next time.
 
-Here: the profile's rules and their errors, packed for one call of the cffi
-module pyrunc._seccomp (csrc/seccomp_filter.c).  The cache of programs is
+Here: the profile, packed for one call of the cffi module pyrunc._seccomp
+(csrc/seccomp_filter.c), and the errors that are known only here.  A profile is
+part of a valid document: names of actions, architectures and comparisons and
+the ranges of numbers were judged by `pyrunc.spec`.  The cache of programs is
 pyrunc.execute.seccomp_cache; the flags and the listener are the plan's affair.
 Spec: config-linux.md, "Seccomp".
 """
@@ -41,7 +43,7 @@ ACTIONS = {
     "SCMP_ACT_LOG": SECCOMP_RET_LOG,
     "SCMP_ACT_NOTIFY": SECCOMP_RET_USER_NOTIF,
 }
-MOST_DATA = {"SCMP_ACT_ERRNO": 4095, "SCMP_ACT_TRACE": 65535}
+WITH_DATA = ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE")  # what the program or its tracer is told
 OPERATORS = {
     "SCMP_CMP_NE": 1,
     "SCMP_CMP_LT": 2,
@@ -51,11 +53,6 @@ OPERATORS = {
     "SCMP_CMP_GT": 6,
     "SCMP_CMP_MASKED_EQ": 7,
 }
-ARCHITECTURES = (
-    "X86", "X86_64", "X32", "ARM", "AARCH64", "LOONGARCH64", "M68K", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL",
-    "MIPSEL64", "MIPSEL64N32", "PARISC", "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390", "S390X",
-    "SH", "SHEB",
-)  # fmt: skip
 # pyrunc-init makes these calls after the filter is loaded and before anybody could answer for them.
 NEVER_NOTIFIED = ("write", "writev", "sendmsg", "recvfrom", "close")
 
@@ -90,14 +87,11 @@ def compile_filter(
 
 
 def pack_profile(seccomp: Mapping[str, Any]) -> bytes:
-    """The profile as csrc/seccomp_filter.c reads it; SpecError with the place of what is wrong."""
-    default = _action(seccomp, "defaultAction", "defaultErrnoRet", POINTER)
+    """The profile as csrc/seccomp_filter.c reads it; SpecError for what would never get to its agent."""
+    default = _action(seccomp, "defaultAction", "defaultErrnoRet")
     if default == SECCOMP_RET_USER_NOTIF:
         raise SpecError("SCMP_ACT_NOTIFY cannot be the default action", pointer=f"{POINTER}/defaultAction")
-    architectures = [
-        _architecture(name, f"{POINTER}/architectures/{index}")
-        for index, name in enumerate(seccomp.get("architectures") or ())
-    ]
+    architectures = [_architecture(name) for name in seccomp.get("architectures") or ()]
     rules = seccomp.get("syscalls") or ()
     unnamed = seccomp["defaultAction"] == "SCMP_ACT_ERRNO" and seccomp.get("defaultErrnoRet") is None
     parts = [pack("=4I", default, unnamed, len(architectures), len(rules)), *architectures]
@@ -106,44 +100,27 @@ def pack_profile(seccomp: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
-def _action(holder: Mapping[str, Any], key: str, data_key: str, pointer: str) -> int:
-    """The SECCOMP_RET_* of `key`, with the data of `data_key` in its low bits."""
+def _action(holder: Mapping[str, Any], key: str, data_key: str) -> int:
+    """The SECCOMP_RET_* of `key`, with the data of `data_key` in its low bits, by default EPERM."""
     name = holder[key]
-    if name not in ACTIONS:
-        raise SpecError(f"unknown seccomp action {name!r}", pointer=f"{pointer}/{key}")
-    data = holder.get(data_key)
-    most = MOST_DATA.get(name)
-    if most is None:
-        if data is not None:
-            text = f"{data_key} goes with SCMP_ACT_ERRNO and SCMP_ACT_TRACE only, not with {name}"
-            raise SpecError(text, pointer=f"{pointer}/{data_key}")
-        return ACTIONS[name]
-    if data is None:
-        data = errno.EPERM
-    if not 0 <= data <= most:
-        raise SpecError(f"{data_key} is {data}, not 0 to {most}", pointer=f"{pointer}/{data_key}")
-    return ACTIONS[name] | int(data)
+    return ACTIONS[name] | (holder.get(data_key, errno.EPERM) if name in WITH_DATA else 0)
 
 
-def _architecture(name: str, pointer: str) -> bytes:
-    short = name.removeprefix("SCMP_ARCH_")
-    if short == name or short not in ARCHITECTURES:
-        raise SpecError(f"unknown seccomp architecture {name!r}", pointer=pointer)
-    return short.lower().encode() + b"\0"
+def _architecture(name: str) -> bytes:
+    """As seccomp_arch_resolve_name(3) takes it: `x86_64` for SCMP_ARCH_X86_64."""
+    return name.removeprefix("SCMP_ARCH_").lower().encode() + b"\0"
 
 
 def _pack_rule(rule: Mapping[str, Any], pointer: str, parts: list[bytes]) -> None:
-    action = _action(rule, "action", "errnoRet", pointer)
+    action = _action(rule, "action", "errnoRet")
     names, arguments = rule["names"], rule.get("args") or ()
     if action == SECCOMP_RET_USER_NOTIF:
         _check_notified(names, pointer)
-    text = "\0".join(names)
-    if text.count("\0") != len(names) - 1:
-        raise SpecError("a system call's name holds a NUL character", pointer=f"{pointer}/names")
     parts.append(pack("=3I", action, len(arguments), len(names)))
-    for number, argument in enumerate(arguments):
-        parts.append(_pack_argument(argument, f"{pointer}/args/{number}"))
-    parts.append(text.encode() + b"\0")
+    for argument in arguments:
+        operator, values = OPERATORS[argument["op"]], (argument["value"], argument.get("valueTwo", 0))
+        parts.append(pack("=2I2Q", argument["index"], operator, *values))
+    parts.append("\0".join(names).encode() + b"\0")
 
 
 def _check_notified(names: list[str], pointer: str) -> None:
@@ -151,21 +128,6 @@ def _check_notified(names: list[str], pointer: str) -> None:
         if name in NEVER_NOTIFIED:
             text = f"SCMP_ACT_NOTIFY cannot be used for {name}, which hands the listener over"
             raise SpecError(text, pointer=f"{pointer}/names/{number}")
-
-
-def _pack_argument(argument: Mapping[str, Any], pointer: str) -> bytes:
-    index, operator = argument["index"], argument["op"]
-    if not 0 <= index <= 5:
-        raise SpecError(f"index is {index}: system calls have arguments 0 to 5", pointer=f"{pointer}/index")
-    if operator not in OPERATORS:
-        raise SpecError(f"unknown comparison {operator!r}", pointer=f"{pointer}/op")
-    values = []
-    for key in ("value", "valueTwo"):
-        value = argument.get(key) or 0
-        if not 0 <= value < 1 << 64:
-            raise SpecError(f"{key} is {value}, not a 64-bit unsigned number", pointer=f"{pointer}/{key}")
-        values.append(value)
-    return pack("=2I2Q", index, OPERATORS[operator], *values)
 
 
 # --- libseccomp -------------------------------------------------------------------

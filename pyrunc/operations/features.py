@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pyrunc import __version__
-from pyrunc.execute.seccomp import ACTIONS, ARCHITECTURES, OPERATORS
+from pyrunc.execute.seccomp import ACTIONS, OPERATORS
 from pyrunc.linux import CAPABILITIES, SECCOMP_FLAGS
 from pyrunc.plan.mount_options import known_options
 from pyrunc.plan.namespaces import FLAGS
 from pyrunc.spec import NEWEST, OLDEST
-from pyrunc.spec.schema_table import LINUX_MEMORYPOLICY
+from pyrunc.spec.schema_table import LINUX_MEMORYPOLICY, SECCOMP_ARCHITECTURE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _linux() -> dict[str, Any]:
             "enabled": True,
             "actions": sorted(ACTIONS),
             "operators": sorted(OPERATORS),
-            "archs": sorted("SCMP_ARCH_" + name for name in ARCHITECTURES),
+            "archs": sorted(SECCOMP_ARCHITECTURE[1]),
             "knownFlags": sorted(SECCOMP_FLAGS),
             "supportedFlags": sorted(SECCOMP_FLAGS),
         },

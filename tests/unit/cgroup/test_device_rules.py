@@ -96,19 +96,11 @@ def test_minus_one_and_absent_mean_any() -> None:
     assert lines(DENY_ALL, {"allow": True, "access": "r"})[1:3] == ["allow c *:* r", "allow b *:* r"]
 
 
-@pytest.mark.parametrize(
-    ("change", "pointer"),
-    [
-        ({"type": "p"}, "type"),
-        ({"access": "rx"}, "access"),
-        ({"major": -2}, "major"),
-        ({"minor": 1 << 32}, "minor"),
-    ],
-)
-def test_refused(change: dict[str, Any], pointer: str) -> None:
+@pytest.mark.parametrize("name", ["major", "minor"])
+def test_a_number_that_no_program_can_compare_is_refused(name: str) -> None:
     with pytest.raises(SpecError) as caught:
-        normalise([DENY_ALL, rule(True, "c 1:1 r") | change], HERE)
-    assert caught.value.pointer == f"{HERE}/1/{pointer}"
+        normalise([DENY_ALL, rule(True, "c 1:1 r") | {name: 1 << 31}], HERE)
+    assert caught.value.pointer == f"{HERE}/1/{name}"
 
 
 def test_access_letters() -> None:
