@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from pyrunc.host.mountinfo import parse_mountinfo
+from pyrunc.spec.rules import is_bind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ DESCRIPTORS = "descriptors.json"
 CGROUP_MOUNT = "/sys/fs/cgroup"
 NAMESPACES = {"network": ("net", "extRootNetNS"), "pid": ("pid", "extRootPidNS")}
 """Namespaces of others that a container may have joined: name in /proc/PID/ns and CRIU's key."""
-
-
-def is_bind(mount: Mapping[str, Any]) -> bool:
-    """Whether an entry of `mounts` shows something of the host."""
-    options = mount.get("options") or ()
-    return mount.get("type") == "bind" or "bind" in options or "rbind" in options
 
 
 def outside_mounts(text: str, config: Mapping[str, Any]) -> list[str]:

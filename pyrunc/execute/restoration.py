@@ -15,6 +15,7 @@ from pyrunc.execute.criu_messages import RESTORE, Message, encode_request
 from pyrunc.execute.process import oci_state, read_start_time, reap, send_signal, wait_gone
 from pyrunc.host.facts import parse_own_cgroups
 from pyrunc.plan.hooks import RUNTIME_KINDS
+from pyrunc.spec.rules import is_bind
 from pyrunc.state.lifecycle import CREATED, CREATING
 
 TYPE_CHECKING = False
@@ -213,7 +214,7 @@ def prepare_mount_points(rootfs: str, mounts: list[Any]) -> None:
         for mount in mounts:
             target = os.path.normpath(mount["destination"])
             if not any(target.startswith(other + "/") for other in targets) and target != "/":
-                file = outside.is_bind(mount) and not os.path.isdir(mount.get("source") or "/")
+                file = is_bind(mount) and not os.path.isdir(mount.get("source") or "/")
                 _make_beneath(root, target.strip("/"), file)
             targets.append(target)
     finally:

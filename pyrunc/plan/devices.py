@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pyrunc.linux import MS_SLAVE, S_IFCHR
 from pyrunc.plan import ops
-from pyrunc.plan.mount_options import parse_mount_options
 from pyrunc.plan.mounts import clean_target
 from pyrunc.plan.ops import Op, Slot
+from pyrunc.spec.rules import is_bind
 from pyrunc.spec.rules_linux import FILE_TYPES
 
 TYPE_CHECKING = False
@@ -44,7 +44,9 @@ def plan_devices(config: Config, facts: Facts, namespaces: Namespaces) -> tuple[
 
     A /dev that is bound from elsewhere is used as it is.
     """
-    if _dev_is_bound(config):
+    if any(
+        is_bind(mount) and mount["destination"].strip("/") == "dev" for mount in config.get("mounts") or ()
+    ):
         return [], []
     bind = facts.euid != 0 or facts.user_namespace or namespaces.has("user")
     sources: list[Op] = []
@@ -65,15 +67,6 @@ def plan_devices(config: Config, facts: Facts, namespaces: Namespaces) -> tuple[
     for target, content, only_if in LINKS:
         make.append(ops.make_symlink(target, content, only_if).at(POINTER))
     return sources, make
-
-
-def _dev_is_bound(config: Config) -> bool:
-    for mount in config.get("mounts") or ():
-        if mount["destination"].strip("/") == "dev":
-            options = mount.get("options") or ()
-            if mount.get("type") == "bind" or parse_mount_options(options).bind:
-                return True
-    return False
 
 
 def _add_device(sources: list[Op], make: list[Op], device: Device, index: int, bind: bool) -> None:

@@ -15,6 +15,7 @@ from pyrunc.plan.mount_options import CLEARING, parse_mount_options
 from pyrunc.plan.namespaces import id_map_text, maps_id
 from pyrunc.plan.ops import Op, Slot
 from pyrunc.plan.rootfs import absolute_path, base_propagation
+from pyrunc.spec.rules import is_bind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,15 +91,14 @@ def plan_mounts(context: MountContext) -> MountPlan:
         options = parse_mount_options(mount.get("options") or ())
         target = clean_target(mount["destination"])
         kind = mount.get("type") or ""
-        if kind == "bind" and not options.bind and "remount" not in options.switches:
-            options.switches.add("bind")
         if target == "/":
             raise SpecError("a mount cannot cover the root", pointer=pointer + "/destination")
         if "remount" in options.switches:
             plan.attach += _remount(target, options, pointer)
             continue
-        _check_proc(target, kind, options, pointer)
-        if options.bind:
+        bind = is_bind(mount)
+        _check_proc(target, kind, bind, pointer)
+        if bind:
             _add_bind(plan, context, mount, options, target, index)
         elif kind == "cgroup" or (kind == "cgroup2" and context.facts.cgroup_version == 2):
             from pyrunc.plan.cgroup_mounts import add_cgroup_mount
@@ -116,7 +116,7 @@ def clean_target(path: str) -> str:
     return normpath("/" + path.lstrip("/"))
 
 
-def _check_proc(target: str, kind: str, options: MountOptions, pointer: str) -> None:
+def _check_proc(target: str, kind: str, bind: bool, pointer: str) -> None:
     """Refuse to cover /proc with something else, or a file in it that others trust.
 
     What a bind shows is looked at when it is opened (`require_proc`).
@@ -124,7 +124,7 @@ def _check_proc(target: str, kind: str, options: MountOptions, pointer: str) -> 
     if target.startswith("/proc/") and target not in COVERABLE:
         text = f'"{target}" cannot be mounted because it is inside /proc'
         raise SpecError(text, pointer=pointer + "/destination")
-    if target == "/proc" and kind != "proc" and not options.bind:
+    if target == "/proc" and kind != "proc" and not bind:
         text = f'"/proc" cannot be mounted because it is not of type proc but {kind}'
         raise SpecError(text, pointer=pointer + "/type")
 
@@ -150,8 +150,6 @@ def _add_bind(
     plan: MountPlan, context: MountContext, mount: Mount, options: MountOptions, target: str, index: int
 ) -> None:
     pointer = f"/mounts/{index}"
-    if not mount.get("source"):
-        raise SpecError("a bind mount needs a source", pointer=pointer)
     for place, word in options.data:  # as mount(2) does; applied, they would change the host's file system
         plan.warnings.append(f'{pointer}/options/{place}: "{word}" means nothing on a bind mount')
     slot = Slot(f"source/{index}")

@@ -14,7 +14,7 @@ from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     Found = Iterator[tuple[str, str]]  # JSON pointer below the value looked at, what is wrong
@@ -141,14 +141,21 @@ def affinity(value: dict[str, Any], config: dict[str, Any]) -> Found:
 # --- mounts -----------------------------------------------------------------------
 
 
+def is_bind(mount: Mapping[str, Any]) -> bool:
+    """Whether an entry of `mounts` shows what is at its source: by an option, or by a type `bind`."""
+    options = mount.get("options", ())
+    return mount.get("type") == "bind" or "bind" in options or "rbind" in options
+
+
 def mounts(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
     """What to mount must be named."""
     for index, mount in enumerate(value):
-        options = mount.get("options", ())
-        if "bind" in options or "rbind" in options:
-            if not mount.get("source") and "remount" not in options:
+        if "remount" in mount.get("options", ()):
+            continue
+        if is_bind(mount):
+            if not mount.get("source"):
                 yield f"/{index}", "a bind mount needs a source"
-        elif not mount.get("type") and "remount" not in options:
+        elif not mount.get("type"):
             yield f"/{index}", "a mount that is no bind mount needs a type"
 
 

@@ -72,8 +72,6 @@ def test_propagation_of_the_root_is_that_of_binds(propagation: str, option: str,
 def test_sources() -> None:
     assert bind("bind", source="data")[0][2] == "/bundle/data"
     assert plan_mount({"type": "bind", "source": "/src"})[1] == ("clone_mount", "source/0", 0)
-    with pytest.raises(SpecError):
-        make(config(mounts=[{"destination": "/x", "type": "bind"}]))
 
 
 def test_words_for_a_file_system_do_nothing_on_binds() -> None:
