@@ -72,8 +72,6 @@ def _signal(pids: list[int], number: int, list_processes: Callable[[], list[int]
 
     A pid that is still listed after its pidfd was opened was not used anew before.
     """
-    from pyrunc.cores import signals
-
     pidfds = open_pidfds(pids)
     members = set(list_processes())
     for pid, pidfd in pidfds.items():

@@ -89,14 +89,17 @@ def show_events(context: Context, values: Values) -> int:
 
 def show_plan(context: Context, values: Values) -> int:
     """The plan, one operation per line or as JSON."""
-    from pyrunc.cores import render_json as to_json
+    from pyrunc.cores import render_json
     from pyrunc.operations.plan import plan as plan_container
-    from pyrunc.plan.plan import render_json, render_text
+    from pyrunc.plan.plan import simulate
+    from pyrunc.plan.render import render_objects, render_text
 
     form = values.pop("format")
     plan = plan_container(context, **values)
-    text = to_json(render_json(plan), 2) if form == "json" else render_text(plan)
-    write_out(text if text.endswith("\n") else text + "\n")
+    if form == "json":
+        write_out(render_json(render_objects(plan, simulate(plan)), 2) + "\n")
+    else:
+        write_out(render_text(plan))
     return 0
 
 

@@ -235,10 +235,12 @@ class Executor:
 
 
 def render_trace(plan: Plan) -> dict[tuple[str, int], str]:
-    """The line of `render_text` for every (actor, number)."""
-    from pyrunc.plan.plan import render_text, simulate
+    """The line that `plan` prints for every (actor, number)."""
+    from pyrunc.plan.plan import simulate
+    from pyrunc.plan.render import render_lines
 
-    return dict(zip(simulate(plan), render_text(plan).splitlines(), strict=True))
+    order = simulate(plan)
+    return dict(zip(order, render_lines(plan, order), strict=True))
 
 
 def _write_file(path: str, text: str) -> None:

@@ -97,16 +97,17 @@ class _Story:
                 disabled=options.no_cgroup,
             )
         )
-        made = {str(op.args[0]): str(op.args[1]) for op in self.cgroups if op.name == "make_cgroup"}
+        self.made = {str(op.args[0]): str(op.args[1]) for op in self.cgroups if op.name == "make_cgroup"}
         self.by_unit = any(op.name == "start_unit" for op in self.cgroups)  # a scope begins with a process
-        self.entry = [] if self.by_unit else plan_entry(facts.cgroup_version, made, facts)
+        self.entry = [] if self.by_unit else plan_entry(facts.cgroup_version, self.made, facts)
         self.plan.provided += [Slot(str(op.args[0])) for op in self.entry]
-        self.joins = bool(made) and facts.cgroup_version == 1 and not self.entry
+        self.joins = bool(self.made) and facts.cgroup_version == 1 and not self.entry
         # what the kernel makes for namespaces is not charged to the container then, nor stage 1's memory
         self.late = bool(self.entry) and needs_clone(self.namespaces)
         self.enters_last = enters_last(config)
         self.cgroup_slot: Slot | None = None
-        if made and facts.cgroup_version == 2 and not self.by_unit and may_clone_into(facts, self.namespaces):
+        unified = facts.cgroup_version == 2 and bool(self.made)
+        if unified and not self.by_unit and may_clone_into(facts, self.namespaces):
             self.late = True
             self.cgroup_slot = CGROUP
             self.plan.provided.append(CGROUP)
@@ -189,9 +190,8 @@ class _Story:
             self.init += plan_cgroup_namespace(self.namespaces)
 
     def _sources(self) -> list[Op]:
-        own = {str(op.args[0]): str(op.args[1]) for op in self.cgroups if op.name == "make_cgroup"}
         bundle = self.options.bundle
-        self.mounts = plan_mounts(MountContext(self.config, self.facts, self.namespaces, bundle, own))
+        self.mounts = plan_mounts(MountContext(self.config, self.facts, self.namespaces, bundle, self.made))
         devices, self.device_nodes = plan_devices(self.config, self.facts, self.namespaces)
         self.plan.user_namespaces = self.mounts.user_namespaces
         self.plan.warnings += self.mounts.warnings

@@ -132,7 +132,7 @@ def plan_user_namespace(namespaces: Namespaces, config: Config, facts: Facts) ->
     if facts.euid != 0:
         init.append(ops.set_dumpable(1).at(pointer))
     init += [ops.signal("user namespace").at(pointer), ops.wait("mapped").at(pointer)]
-    if _maps_root(uids) and _maps_root(gids):
+    if maps_id(uids, 0) and maps_id(gids, 0):
         init += _become_root(pointer)
     else:
         init += [ops.set_dumpable(0).at(pointer), ops.set_parent_death_signal(SIGKILL).at(pointer)]
@@ -143,10 +143,6 @@ def plan_user_namespace(namespaces: Namespaces, config: Config, facts: Facts) ->
     runtime.append(ops.write_id_map("gid_map", id_map_text(gids)).at("/linux/gidMappings"))
     runtime.append(ops.signal("mapped").at(pointer))
     return init, runtime
-
-
-def _maps_root(mappings: list[IDMapping]) -> bool:
-    return any(entry["containerID"] == 0 for entry in mappings)
 
 
 def id_map_text(mappings: list[IDMapping]) -> str:

@@ -11,8 +11,6 @@ from pyrunc.plan.ops import Slot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from pyrunc.plan.ops import Op
 
 INIT = "init"
@@ -158,17 +156,3 @@ def _says(op: Op) -> str:
     if op.name == "load_seccomp" and op.args[2]:
         return LISTENER
     return _SAYS.get(op.name, "")
-
-
-def render_text(plan: Plan) -> str:
-    """The plan for people: one line per operation, in the order of `simulate`."""
-    from pyrunc.plan.render import render_lines
-
-    return "\n".join(render_lines(plan, simulate(plan))) + "\n"
-
-
-def render_json(plan: Plan) -> list[dict[str, Any]]:
-    """The plan for machines: one object per operation, in the order of `simulate`."""
-    from pyrunc.plan.render import render_objects
-
-    return render_objects(plan, simulate(plan))

@@ -10,6 +10,7 @@ from pyrunc import linux
 from pyrunc.cores import encode_string
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Slot
+from pyrunc.plan.plan import simulate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ PREFIXES = {
 }
 OCTAL = ("mode", "mask")
 MASKS = ("drop_bounding", "set_capabilities", "set_ambient")
+
+
+def render_text(plan: Plan) -> str:
+    """The plan for people: one line per operation, in the order in which they happen."""
+    return "".join(line + "\n" for line in render_lines(plan, simulate(plan)))
 
 
 def render_lines(plan: Plan, order: list[tuple[str, int]]) -> list[str]:

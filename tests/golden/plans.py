@@ -10,7 +10,8 @@ from pyrunc.host.facts import Facts
 from pyrunc.plan.create import plan_create
 from pyrunc.plan.exec import ExecOptions, plan_exec
 from pyrunc.plan.options import CreateOptions
-from pyrunc.plan.plan import Plan, render_text
+from pyrunc.plan.plan import Plan
+from pyrunc.plan.render import render_text
 from pyrunc.spec.load import load_bundle, load_process
 from pyrunc.state.record import Record
 

@@ -18,7 +18,8 @@ from pyrunc.plan.mount_options import known_options
 from pyrunc.plan.namespaces import FLAGS
 from pyrunc.plan.ops import Slot
 from pyrunc.plan.options import CreateOptions
-from pyrunc.plan.plan import Plan, render_text, simulate
+from pyrunc.plan.plan import Plan, simulate
+from pyrunc.plan.render import render_text
 from pyrunc.plan.wire import encode_plan
 from pyrunc.spec.rules import check_rules
 from pyrunc.state.record import Record

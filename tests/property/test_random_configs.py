@@ -14,7 +14,8 @@ from pyrunc.plan.create import plan_create
 from pyrunc.plan.exec import ExecOptions, plan_exec
 from pyrunc.plan.mounts import NO_LABEL
 from pyrunc.plan.options import CreateOptions
-from pyrunc.plan.plan import render_text, simulate
+from pyrunc.plan.plan import simulate
+from pyrunc.plan.render import render_text
 from pyrunc.plan.wire import encode_plan
 from pyrunc.state.record import Record
 from tests.golden.plans import PROFILES, load_facts

@@ -6,7 +6,8 @@ import pytest
 
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Slot
-from pyrunc.plan.plan import Plan, PlanError, render_json, render_text, simulate
+from pyrunc.plan.plan import Plan, PlanError, simulate
+from pyrunc.plan.render import render_objects, render_text
 
 
 def plan_of(init: list[ops.Op], runtime: list[ops.Op]) -> Plan:
@@ -103,7 +104,7 @@ def test_text() -> None:
 
 def test_json() -> None:
     plan = plan_of([ops.set_affinity(b"\x0f").at("/x"), ops.open_tree(Slot("root"), "/r", 1)], [])
-    assert render_json(plan) == [
+    assert render_objects(plan, simulate(plan)) == [
         {"actor": "init", "number": 0, "op": "set_affinity", "args": {"mask": "0f"}, "pointer": "/x"},
         {
             "actor": "init", "number": 1, "op": "open_tree", "pointer": "",
