@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ def profile(*syscalls: dict[str, Any], default: str = "SCMP_ACT_ALLOW", **more: 
     return {"defaultAction": default, "syscalls": list(syscalls), **more}
 
 
-def rule(*names: str, action: str = "SCMP_ACT_ERRNO", **more: Any) -> dict[str, Any]:
-    return {"names": list(names), "action": action, **more}
+def rule(*names: str, action: str = "SCMP_ACT_ERRNO", args: Sequence[Any] = (), **more: Any) -> dict[str, Any]:
+    return {"names": list(names), "action": action, "args": list(args), **more}
 
 
 def argument(index: int, op: str, value: int, value_two: int = 0) -> dict[str, Any]:
