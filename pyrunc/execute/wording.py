@@ -119,6 +119,8 @@ def _plain(op: Op, message: Message, config: Config) -> str:
 
 
 def _require_proc(op: Op, message: Message, config: Config) -> str:
+    if message.error != EPERM:  # it could not be looked at
+        return _plain(op, message, config)
     source, target = _mount(op.pointer, config) or ("", "/proc")
     why = f'"{target}" cannot be mounted because it is not of type proc'
     return f'{_INIT}error mounting "{source}" to rootfs at "{target}": {why}'
