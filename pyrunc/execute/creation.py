@@ -11,12 +11,12 @@ import time
 from errno import EACCES, EPERM, EROFS
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.errors import HostError, PyruncError
-from pyrunc.execute.process import oci_state
+from pyrunc.errors import HostError, PyruncError, StateError
+from pyrunc.execute.process import oci_state, status_of
 from pyrunc.execute.runtime_ops import Executor
 from pyrunc.state.lifecycle import CREATED, CREATING, STOPPED
 from pyrunc.state.record import Record, render_time
-from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO, host_error
+from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO, Store, host_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +113,24 @@ class Creation(Executor):
             self.cgroup.remove()  # those of the hierarchies before
             self.cgroup = None
             self.record.cgroup = {}
+        else:
+            if path not in self.record.cgroup["made"]:
+                self._refuse_claimed(path)
+
+    def _refuse_claimed(self, path: str) -> None:
+        """Leave a cgroup that was there to the create that is about to put its init into it.
+
+        Its record, which is older than the cgroup, tells.
+        """
+        other = find_claim(self.entry, path)
+        if other and self.cgroup is not None:
+            self.cgroup.remove()  # those of the hierarchies before
+            self.cgroup = None
+            raise HostError(
+                f"container's cgroup is not empty: container {other} is about to use {path}",
+                path=path,
+                pointer="/linux/cgroupsPath",
+            )
 
     def start_unit(self, unit: str, slice: str, user: int, below: str, properties: list[str]) -> None:
         """Have systemd start the container's scope."""
@@ -228,6 +246,22 @@ class Creation(Executor):
         if self.cgroup is not None:
             self.cgroup.kill()
             self.cgroup.remove()
+
+
+def find_claim(entry: Entry, path: str) -> str:
+    """The id of a container beside `entry` that is not stopped and has the cgroup `path`; "" = none."""
+    store = Store(os.path.dirname(entry.dir))
+    for id in store.list():
+        if id == entry.id:
+            continue
+        try:
+            other = store.open(id)
+            record = other.read()
+        except StateError:  # it goes, or has made nothing yet
+            continue
+        if path in record.cgroup.get("paths", {}).values() and status_of(other, record) != STOPPED:
+            return id
+    return ""
 
 
 def make_record(config: Any, entry: Entry, options: CreateOptions, plan: Plan, facts: Facts) -> Record:

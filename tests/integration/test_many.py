@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import statistics
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.harness import DEADLINE, Box, Bundle, only_ours
+from tests import cgroups
+from tests.harness import CGROUP_PARENT, DEADLINE, Box, Bundle, only_ours
 
 ROW = int(os.environ.get("PYRUNC_TEST_MANY", "200"))
 SIDE_BY_SIDE = 8
@@ -71,6 +73,28 @@ def test_side_by_side(box: Box) -> None:
         assert list(pool.map(work, range(SIDE_BY_SIDE))) == [0] * SIDE_BY_SIDE
     box.names = names
     assert [path for path in box.root.iterdir() if path.is_dir()] == []
+
+
+def test_two_creates_with_one_cgroup(box: Box) -> None:
+    """The second comes while the first has its cgroup, but as a rule not yet a process in it."""
+    bundle = small(box)
+    bundle.linux["cgroupsPath"] = f"{CGROUP_PARENT}/shared"
+    bundle.write()
+    places = [path / bundle.linux["cgroupsPath"].strip("/") for path in cgroups.hierarchies().values()]
+    first, second = box.name(), box.name()
+    only_ours(box, "others let both in")
+    creating = box.popen("create", "--bundle", str(bundle.directory), first, stdout=subprocess.DEVNULL)
+    try:
+        while not any(place.is_dir() for place in places):
+            assert creating.poll() is None
+        creating.send_signal(signal.SIGSTOP)
+        box.call("create", "--bundle", str(bundle.directory), second).failed(
+            "container's cgroup is not empty"
+        )
+    finally:
+        creating.send_signal(signal.SIGCONT)
+    assert creating.wait(DEADLINE) == 0
+    assert box.call("start", first).ok()
 
 
 def test_list_with_many_alive(box: Box) -> None:
