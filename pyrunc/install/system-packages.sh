@@ -6,7 +6,7 @@ set -eu
 
 packages="gcc libc6-dev linux-libc-dev musl-tools libseccomp-dev libffi-dev python3-dev python3-venv busybox-static"
 case "${1:-}" in
-test) packages="$packages runc crun procps" ;;
+test) packages="$packages runc crun procps iproute2 strace mmdebstrap gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
 bench) packages="$packages runc crun hyperfine" ;;
 engines) packages="$packages runc crun procps iproute2 containerd docker.io podman conmon uidmap slirp4netns tini bsdutils" ;;
 esac

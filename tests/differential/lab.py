@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import socket
 import subprocess
 import threading
 from pathlib import Path
+
+import pytest
 
 from tests.processes import DEADLINE
 
@@ -61,6 +64,8 @@ class Lab:
 
     def device(self) -> str:
         """A network device of the host: one end of a pair, whose other end keeps it alive."""
+        if shutil.which("ip") is None:
+            pytest.skip("needs ip(8)")
         name = f"pd{os.getpid() % 100000}a{next(_numbers)}"
         self.devices.append(name.replace("a", "b"))
         command = ["ip", "link", "add", name, "type", "veth", "peer", "name", self.devices[-1]]

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests import cgroups
 from tests.harness import (
     DEADLINE,
     Box,
@@ -363,8 +364,9 @@ def test_shared_pid_namespace_counts_as_stopped(box: Box) -> None:
 def test_init_is_in_its_cgroup_when_create_returns(box: Box) -> None:
     """The shim opens /proc/PID/cgroup then and arms the OOM notification."""
     container = box.create(box.bundle(*SLEEP))
-    lines = Path(f"/proc/{container.pid}/cgroup").read_text().splitlines()
-    assert [line for line in lines if container.id not in line and "hugetlb" not in line] == []
+    directories = cgroups.of(container.pid)
+    assert set(directories) >= cgroups.controllers()
+    assert {directory.name for directory in directories.values()} == {container.id}
 
 
 def test_list_is_quiet_about_an_empty_root(box: Box) -> None:
