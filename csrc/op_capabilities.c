@@ -57,11 +57,14 @@ static uint64_t bounding_set(void)
     return set;
 }
 
-/* The text is the mask in hexadecimal: the runtime knows the names. */
+/* Each capability once. The text is the mask in hexadecimal: the runtime knows the names. */
 static void warn_missing(struct context *context, uint64_t missing)
 {
+    static uint64_t told;
     char text[2 + 16 + 1] = "0x";
 
+    missing &= ~told;
+    told |= missing;
     if (missing == 0)
         return;
     for (int digit = 0; digit < 16; digit++)
@@ -72,12 +75,12 @@ static void warn_missing(struct context *context, uint64_t missing)
 
 int op_drop_bounding(struct context *context, const struct op *op)
 {
-    uint64_t drop = bounding_set() & ~(uint64_t)arg_int(op, 0);
+    uint64_t keep = (uint64_t)arg_int(op, 0), held = bounding_set(), drop = held & ~keep;
 
-    (void)context;
     for (unsigned long number = 0; number < MOST_CAPABILITIES; number++)
         if (drop & BIT(number) && prctl(PR_CAPBSET_DROP, number, 0UL, 0UL, 0UL) < 0)
             return -errno;
+    warn_missing(context, keep & ~held);
     return 0;
 }
 

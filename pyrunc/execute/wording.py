@@ -235,7 +235,8 @@ _WORDS: dict[str, Callable[[Op, Message, Config], str]] = {
 def explain_warning(op: Op | None, message: Message) -> str:
     """The text for a warning of pyrunc-init."""
     step = _step(op) if op is not None else "pyrunc-init"
-    if op is not None and op.name in ("set_ambient", "set_capabilities") and message.text.startswith("0x"):
+    of_capabilities = ("drop_bounding", "set_ambient", "set_capabilities")
+    if op is not None and op.name in of_capabilities and message.text.startswith("0x"):
         from pyrunc.plan.capabilities import capability_names
 
         message.text = " ".join(capability_names(int(message.text, 16)))

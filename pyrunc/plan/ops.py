@@ -454,7 +454,10 @@ def set_user(uid: int, gid: int) -> Op:
 
 
 def drop_bounding(keep: int) -> Op:
-    """PR_CAPBSET_DROP for every capability up to cap_last_cap that is not in `keep` (bit mask)."""
+    """PR_CAPBSET_DROP for every capability up to cap_last_cap that is not in `keep` (bit mask).
+
+    Of `keep`, what is not in the set is a warning.
+    """
     return Op("drop_bounding", keep)
 
 

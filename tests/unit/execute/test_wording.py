@@ -151,5 +151,11 @@ def test_every_operation_has_words() -> None:
 
 
 def test_warning_names_capabilities() -> None:
-    text = explain_warning(ops.set_ambient(1), Message(WARNING, error=errno.EPERM, text="0x0000000000000021"))
-    assert text == "set ambient: CAP_CHOWN CAP_KILL: operation not permitted"
+    """config.md#linux-process: "[…] or cannot be granted otherwise MUST be logged as a warning"."""
+    for op, step in (
+        (ops.drop_bounding(1), "drop bounding"),
+        (ops.set_capabilities(1, 1, 1), "set capabilities"),
+        (ops.set_ambient(1), "set ambient"),
+    ):
+        text = explain_warning(op, Message(WARNING, error=errno.EPERM, text="0x0000000000000021"))
+        assert text == f"{step}: CAP_CHOWN CAP_KILL: operation not permitted"
