@@ -35,6 +35,7 @@ int op_set_scheduler(struct context *context, const struct op *op)
         int32_t nice;
         uint32_t priority;
         uint64_t runtime, deadline, period;
+        uint32_t util_min, util_max; /* the kernel wants them to be there for SCHED_FLAG_UTIL_CLAMP_* */
     } attr = {
         .size = sizeof attr,
         .policy = (uint32_t)arg_int(op, 0),
