@@ -95,11 +95,24 @@ static int own_node(const struct op *op, int parent, const char *name)
     return error;
 }
 
+/* 0 if the file at the target is the node wanted or, where that is allowed, a link to it; else -EEXIST. */
+static int is_supplied(const struct context *context, const struct op *op)
+{
+    int fd = path_open(context, arg_str(op, 0), arg_int(op, 7) ? PATH_NO_FOLLOW : 0);
+    struct stat file;
+    int error;
+
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ELOOP ? -EEXIST : fd;
+    error = result(fstat(fd, &file));
+    close(fd);
+    return error || is_wanted_node(op, &file) ? error : -EEXIST;
+}
+
 int op_make_node(struct context *context, const struct op *op)
 {
     mode_t mode = (mode_t)(arg_int(op, 1) | arg_int(op, 4)), mask;
     const char *name = NULL;
-    struct stat file;
     int parent = path_parent(context, arg_str(op, 0), &name);
     int error;
 
@@ -111,11 +124,8 @@ int op_make_node(struct context *context, const struct op *op)
     if (!error)
         error = own_node(op, parent, name);
     else if (error == -EEXIST) {
-        if (fstatat(parent, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
-            error = -errno;
-        else if (is_wanted_node(op, &file) || !arg_int(op, 7))
-            error = 0;
-        else
+        error = is_supplied(context, op);
+        if (error == -EEXIST)
             detail_set(context, "another file is there");
     }
     close(parent);

@@ -56,7 +56,8 @@ int op_open_device(struct context *context, const struct op *op)
         return fd;
     if (fstat(fd, &file) < 0)
         error = -errno;
-    else if (!S_ISCHR(file.st_mode) || major(file.st_rdev) != arg_int(op, 2) || minor(file.st_rdev) != arg_int(op, 3))
+    else if ((file.st_mode & S_IFMT) != (mode_t)arg_int(op, 2) || major(file.st_rdev) != arg_int(op, 3) ||
+             minor(file.st_rdev) != arg_int(op, 4))
         error = -ENODEV;
     else
         error = clone_device(fd);

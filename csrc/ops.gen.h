@@ -28,7 +28,7 @@
     X(22, open_tree, "fsi") \
     X(23, open_source, "fs") \
     X(24, clone_mount, "fi") \
-    X(25, open_device, "fsii") \
+    X(25, open_device, "fsiii") \
     X(26, set_propagation, "i") \
     X(27, attach_root, "f") \
     X(28, attach_root_at, "fs") \

@@ -7,7 +7,7 @@ look at what they are.
 
 from __future__ import annotations
 
-from pyrunc.linux import MS_SLAVE, S_IFCHR
+from pyrunc.linux import S_IFCHR
 from pyrunc.plan import ops
 from pyrunc.plan.mounts import clean_target
 from pyrunc.plan.ops import Op, Slot
@@ -42,25 +42,27 @@ LINKS = (
 def plan_devices(config: Config, facts: Facts, namespaces: Namespaces) -> tuple[list[Op], list[Op]]:
     """What is taken from the host, and what is made below the root.
 
-    A /dev that is bound from elsewhere is used as it is.
+    A /dev that is bound from elsewhere is used as it is: only devices outside of it are made.
     """
-    if any(
-        is_bind(mount) and mount["destination"].strip("/") == "dev" for mount in config.get("mounts") or ()
-    ):
-        return [], []
+    mounts = config.get("mounts") or ()
+    bound = any(is_bind(mount) and mount["destination"].strip("/") == "dev" for mount in mounts)
     bind = facts.euid != 0 or facts.user_namespace or namespaces.has("user")
     sources: list[Op] = []
     make: list[Op] = []
-    own = {}
+    own = set()
     for index, device in enumerate(config.get("linux", {}).get("devices") or ()):
-        own[clean_target(device["path"])] = index
-        _add_device(sources, make, device, index, bind)
+        path = clean_target(device["path"])
+        own.add(path)
+        if not (bound and path.startswith("/dev/")):
+            _add_device(sources, make, device, index, bind)
+    if bound:
+        return sources, make
     for path, (major, minor) in DEFAULT.items():
         if path in own:
             continue
         if bind:
             slot = Slot("device" + path)
-            sources.append(ops.open_device(slot, path, major, minor).at(POINTER))
+            sources.append(ops.open_device(slot, path, S_IFCHR, major, minor).at(POINTER))
             make.append(ops.move_mount(slot, path, 0, 0).at(POINTER))
         else:
             make.append(ops.make_node(path, S_IFCHR, major, minor, 0o666, 0, 0, 0).at(POINTER))
@@ -75,11 +77,7 @@ def _add_device(sources: list[Op], make: list[Op], device: Device, index: int, b
     major, minor = device.get("major", 0), device.get("minor", 0)
     if bind and letter != "p":
         slot = Slot(f"device/{index}")
-        if letter == "b":
-            slave = ops.mount_setattr(slot, 0, 0, MS_SLAVE, 0)
-            sources += [ops.open_tree(slot, path, 0).at(pointer), slave.at(pointer)]
-        else:
-            sources.append(ops.open_device(slot, path, major, minor).at(pointer))
+        sources.append(ops.open_device(slot, path, FILE_TYPES[letter], major, minor).at(pointer))
         make.append(ops.move_mount(slot, path, 0, 0).at(pointer))
         return
     mode = device.get("fileMode", 0o666) & 0o7777

@@ -194,9 +194,9 @@ def clone_mount(slot: Slot, recursive: int) -> Op:
     return Op("clone_mount", slot, recursive)
 
 
-def open_device(slot: Slot, source: str, major: int, minor: int) -> Op:
-    """Like open_tree, as a slave of the host's mount; ENODEV unless it is that character device."""
-    return Op("open_device", slot, source, major, minor)
+def open_device(slot: Slot, source: str, kind: int, major: int, minor: int) -> Op:
+    """Like open_tree, as a slave of the host's mount; kind: S_IFCHR or S_IFBLK.  ENODEV for another file."""
+    return Op("open_device", slot, source, kind, major, minor)
 
 
 def set_propagation(flags: int) -> Op:
@@ -307,8 +307,8 @@ def make_node(
     """mknodat(2) below root, then verify what is there and set owner and mode.
 
     kind: S_IFCHR, S_IFBLK or S_IFIFO.  An existing node of the same kind and
-    device number is left as it is.  Another file there: strict 1 fails with
-    EEXIST, strict 0 leaves it (default devices).
+    device number is left as it is; strict 0 (default devices): so is a link to
+    one.  Another file there is EEXIST.
     """
     return Op("make_node", target, kind, major, minor, mode, uid, gid, strict)
 

@@ -27,6 +27,7 @@ PREFIXES = {
     "unshare": {"flags": ("CLONE_NEW",)},
     "setns": {"flags": ("CLONE_NEW",)},
     "open_namespace": {"kind": ("CLONE_NEW",)},
+    "open_device": {"kind": ("S_IF",)},
     "set_propagation": {"flags": ("MS_",)},
     "root_propagation": {"flags": ("MS_",)},
     "new_mount": {"attributes": ("MOUNT_ATTR_",)},

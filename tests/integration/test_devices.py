@@ -75,6 +75,33 @@ def test_another_file_in_the_way_is_an_error(box: Box) -> None:
     assert (bundle.rootfs / "var/thing").read_text() == "mine"
 
 
+def test_another_file_at_a_default_device_is_an_error(box: Box) -> None:
+    """The runtime MUST supply them: a file that is called /dev/urandom is none."""
+    bundle = box.bundle()
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if not m["destination"].startswith("/dev")]
+    (bundle.rootfs / "dev/urandom").write_text("42")
+    peer_differs(box, runc="leaves it", crun="leaves it")
+    box.try_create(bundle).failed("make node /dev/urandom: another file is there")
+    assert (bundle.rootfs / "dev/urandom").read_text() == "42"
+
+
+def test_listed_device_outside_of_a_bound_dev(box: Box) -> None:
+    bundle = box.bundle().mount("/dev", "none", "/dev", "rbind")
+    bundle.linux["devices"] = [{**FUSE, "path": "/run/thing"}, {**FUSE, "path": "/dev/no-thing"}]
+    peer_differs(box, runc="makes none", crun="makes none")
+    found = box.report(bundle, "stat:/run/thing", "stat:/dev/no-thing")["actions"]
+    assert found["stat:/run/thing"]["minor"] == 229
+    assert found["stat:/dev/no-thing"] == "ENOENT" and not Path("/dev/no-thing").exists()
+
+
+def test_block_device_of_a_user_namespace_is_that_of_the_host(box: Box) -> None:
+    bundle = box.bundle().user_namespace()
+    bundle.linux["devices"] = [{"path": "/dev/zero", "type": "b", "major": 7, "minor": 0}]
+    peer_differs(box, runc="binds what is there", crun="binds what is there")
+    result = box.try_create(bundle).failed("no such device")
+    assert result.log[-1]["pointer"] == "/linux/devices/0"
+
+
 @pytest.mark.parametrize(
     "change", [{"major": None}, {"minor": None}, {"type": "x"}, {"path": "thing"}, {"fileMode": -1}]
 )

@@ -97,20 +97,21 @@ def test_make_node(root: Path) -> None:
 
 def test_existing_nodes(root: Path, tmp_path: Path) -> None:
     os.mknod(root / "dev/null", CHR | 0o600, os.makedev(1, 3))
+    (root / "dev/nil").symlink_to("/dev/null")
     decoy = tmp_path / "decoy"
-    decoy.write_text("")
+    os.mknod(decoy, CHR | 0o600, os.makedev(1, 5))
     (root / "dev/zero").symlink_to(decoy)
+    (root / "dev/full").write_text("")
     run(
         root,
         ops.make_node("/dev/null", CHR, 1, 3, 0o666, 9, 9, 1),
-        ops.make_node("/dev/zero", CHR, 1, 5, 0o666, 9, 9, 0),
+        ops.make_node("/dev/nil", CHR, 1, 3, 0o666, 9, 9, 0),
     )
-    assert (root / "dev/null").stat().st_mode == CHR | 0o600
-    assert (root / "dev/zero").is_symlink() and decoy.stat().st_uid == 0
-    for major, minor in ((1, 3), (1, 7)):
-        target = "/dev/zero" if minor == 3 else "/dev/null"
-        error = error_of(in_root(root, ops.make_node(target, CHR, major, minor, 0o666, 0, 0, 1)))
-        assert (error.op, error.errno) == ("make_node", errno.EEXIST)
+    assert (root / "dev/null").stat().st_mode == CHR | 0o600 and (root / "dev/null").stat().st_uid == 0
+    for name, minor, strict in (("null", 7, 1), ("null", 7, 0), ("nil", 3, 1), ("zero", 5, 0), ("full", 7, 0)):
+        error = error_of(in_root(root, ops.make_node(f"/dev/{name}", CHR, 1, minor, 0o666, 0, 0, strict)))
+        assert (error.op, error.errno, error.text) == ("make_node", errno.EEXIST, "another file is there"), name
+    assert decoy.stat().st_mode == CHR | 0o600
 
 
 def with_proc(
@@ -184,7 +185,7 @@ def test_all_of_it_in_a_user_namespace(root: Path) -> None:
     for kind, target in (("proc", "/proc"), ("tmpfs", "/tmp")):
         mounts += [ops.new_mount(M, kind, kind, [], 0), ops.move_mount(M, target, 1, 0)]
     plan = in_user_namespace(
-        root, *mounts, ops.open_proc(P), ops.write_proc(P, "self/oom_score_adj", "900", 0), ops.open_device(M, "/dev/null", 1, 3),
+        root, *mounts, ops.open_proc(P), ops.write_proc(P, "self/oom_score_adj", "900", 0), ops.open_device(M, "/dev/null", CHR, 1, 3),
         ops.move_mount(M, "/dev/null", 0, 0), ops.pivot_root(), ops.mask_path("/etc/passwd"), ops.mask_path("/sys"),
         ops.readonly_path("/proc/sys"), ops.readonly_root(),
     )  # fmt: skip

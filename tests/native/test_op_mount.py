@@ -204,7 +204,11 @@ def test_bind_recursive_and_not(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "op",
-    [ops.open_tree(M, "/nowhere", 0), ops.open_source(M, "/nowhere"), ops.open_device(M, "/nowhere", 1, 3)],
+    [
+        ops.open_tree(M, "/nowhere", 0),
+        ops.open_source(M, "/nowhere"),
+        ops.open_device(M, "/nowhere", stat.S_IFCHR, 1, 3),
+    ],
 )
 def test_a_missing_source_is_not_named_twice(root: Path, op: Op) -> None:
     error = error_of(in_root(root, op))
@@ -212,11 +216,11 @@ def test_a_missing_source_is_not_named_twice(root: Path, op: Op) -> None:
 
 
 def test_open_device(root: Path) -> None:
-    plan = in_root(root, ops.open_device(M, "/dev/null", 1, 3), ops.move_mount(M, "/dev/null", 0, 0))
+    plan = in_root(root, ops.open_device(M, "/dev/null", stat.S_IFCHR, 1, 3), ops.move_mount(M, "/dev/null", 0, 0))
     with looking_at(plan) as init:
         assert os.stat(init.path("/dev/null")).st_rdev == os.makedev(1, 3)
-    for source, major, minor in (("/dev/null", 1, 5), ("/etc/passwd", 1, 3)):
-        error = error_of(in_root(root, ops.open_device(M, source, major, minor)))
+    for source, kind, minor in (("/dev/null", stat.S_IFCHR, 5), ("/dev/null", stat.S_IFBLK, 3), ("/etc/passwd", stat.S_IFCHR, 3)):
+        error = error_of(in_root(root, ops.open_device(M, source, kind, 1, minor)))
         assert (error.op, error.errno) == ("open_device", errno.ENODEV)
 
 

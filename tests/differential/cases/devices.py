@@ -35,6 +35,16 @@ def file_in_the_way(bundle: Bundle, lab: Lab) -> None:
     bundle.linux["devices"] = [FUSE]
 
 
+def default_in_the_way(bundle: Bundle, lab: Lab) -> None:
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if not m["destination"].startswith("/dev")]
+    (bundle.rootfs / "dev/urandom").write_text("42")
+
+
+def outside_of_a_bound_dev(bundle: Bundle, lab: Lab) -> None:
+    bundle.mount("/dev", "none", "/dev", "rbind")
+    bundle.linux["devices"] = [{**FUSE, "path": "/var/thing"}]
+
+
 def masked_in_root(bundle: Bundle, lab: Lab) -> None:
     (bundle.rootfs / "var/secret").mkdir()
     (bundle.rootfs / "var/secret/file").write_text("secret")
@@ -70,6 +80,19 @@ CASES = [
         file_in_the_way,
         difference={
             "create": "config-linux.md#devices: if a file already exists at path that does not match, the runtime MUST generate an error"
+        },
+    ),
+    Case(
+        "device-default-in-the-way",
+        default_in_the_way,
+        difference={"create": "config-linux.md#default-devices: the runtime MUST also supply /dev/urandom"},
+    ),
+    Case(
+        "device-outside-of-a-bound-dev",
+        outside_of_a_bound_dev,
+        "stat:/var/thing",
+        difference={
+            "report/actions/stat:/var/thing": "config-linux.md#devices: lists devices that MUST be available in the container"
         },
     ),
     Case(

@@ -62,13 +62,21 @@ def test_devices_are_bound_where_none_can_be_made(host: Any) -> None:
         {"path": "/dev/p", "type": "p"},
     ]
     done = at(make(config(linux={"devices": devices}), host).init, "/linux/devices")
-    assert ("open_device", "device/0", "/dev/fuse", 10, 229) in done
-    start = done.index(("open_tree", "device/1", "/dev/sda", 0))
-    assert done[start + 1] == ("mount_setattr", "device/1", 0, 0, linux.MS_SLAVE, 0)  # no peer of the host
-    assert ("open_device", "device/dev/null", "/dev/null", 1, 3) in done
+    assert ("open_device", "device/0", "/dev/fuse", linux.S_IFCHR, 10, 229) in done
+    assert ("open_device", "device/1", "/dev/sda", linux.S_IFBLK, 8, 0) in done
+    assert ("open_device", "device/dev/null", "/dev/null", linux.S_IFCHR, 1, 3) in done
     assert [call[1] for call in done if call[0] == "make_node"] == ["/dev/p"]
     moved = [call[2] for call in done if call[0] == "move_mount"]
     assert moved == ["/dev/fuse", "/dev/sda", *DEFAULT]
+
+
+def test_devices_outside_of_a_bound_dev() -> None:
+    """config-linux.md#devices: "lists devices that MUST be available"; a /dev that is bound supplies what is in it."""
+    thing = {"type": "c", "major": 10, "minor": 229}
+    bound = [{"destination": "/dev/", "source": "/dev", "options": ["rbind"]}]
+    listed = [{"path": "/dev/fuse", **thing}, {"path": "/run/fuse", **thing}]
+    done = at(make(config(linux={"devices": listed}, mounts=bound)).init, "/linux/devices")
+    assert [call[:2] for call in done] == [("make_node", "/run/fuse")]
 
 
 # --- restrictions ----------------------------------------------------------------------
