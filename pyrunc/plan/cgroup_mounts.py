@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pyrunc.linux import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_PRIVATE
 from pyrunc.plan import ops
-from pyrunc.plan.mounts import MOUNT, attributes, refuse_data
+from pyrunc.plan.mounts import MOUNT, attributes, copy_source, refuse_data
 from pyrunc.plan.ops import Slot
 
 TYPE_CHECKING = False
@@ -66,8 +66,8 @@ def _add_hierarchy(
         plan.attach.append(ops.move_mount(MOUNT, target, 0, 0).at(pointer))
         return
     slot = Slot("source/" + name)
-    plan.sources.append(ops.open_tree(slot, _own_directory(context, controllers), 0).at(pointer))
-    plan.sources += attributes(slot, options, MS_PRIVATE, 0, pointer)
+    changes = copy_source(plan, context, slot, _own_directory(context, controllers), 0, pointer)
+    changes += attributes(slot, options, MS_PRIVATE, 0, pointer)
     plan.attach.append(ops.move_mount(slot, target, 0, 0).at(pointer))
 
 

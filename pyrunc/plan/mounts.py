@@ -19,6 +19,8 @@ from pyrunc.spec.rules import is_bind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyrunc.host.facts import Facts
     from pyrunc.plan.mount_options import MountOptions
     from pyrunc.plan.namespaces import Namespaces
@@ -158,12 +160,24 @@ def _add_bind(
     checks = [ops.require_proc(slot).at(pointer + "/source")] if target == "/proc" else []
     copy = _idmap(plan, context, mount, options, slot, index)
     copy += attributes(slot, options, base_propagation(context.config), recursive, pointer)
+    copy_source(plan, context, slot, source, recursive, pointer, checks).extend(copy)
+    plan.attach.append(_attach(slot, target, target in ("/proc", "/sys")).at(pointer))
+
+
+def copy_source(
+    plan: MountPlan, context: MountContext, slot: Slot, source: str, recursive: int,
+    pointer: str, checks: Sequence[Op] = (),
+) -> list[Op]:  # fmt: skip
+    """Copy a mount of the runtime's into `slot`; the list that is returned takes what changes the copy.
+
+    checks: what is asked of the source.
+    """
     if context.copies_in_order:
         plan.opened += [ops.open_source(slot, source).at(pointer), *checks]
-        plan.attach += [ops.clone_mount(slot, recursive).at(pointer), *copy]
-    else:
-        plan.sources += [ops.open_tree(slot, source, recursive).at(pointer), *checks, *copy]
-    plan.attach.append(_attach(slot, target, target in ("/proc", "/sys")).at(pointer))
+        plan.attach.append(ops.clone_mount(slot, recursive).at(pointer))
+        return plan.attach
+    plan.sources += [ops.open_tree(slot, source, recursive).at(pointer), *checks]
+    return plan.sources
 
 
 def attributes(slot: Slot, options: MountOptions, base: int, recursive: int, pointer: str) -> list[Op]:

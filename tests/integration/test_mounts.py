@@ -264,6 +264,17 @@ def test_mounts_happen_in_order(box: Box, source: Path) -> None:
     assert sorted(actions["list:/a/b/c"]) == ["d", "inside"]
 
 
+def test_mounts_are_listed_in_order(box: Box, source: Path) -> None:
+    """The kernel lists mounts by age; who reads /proc/mounts expects the order of config.json."""
+    bundle = box.bundle().mount("/sys", "sysfs", "sysfs").mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro")
+    bundle.mount("/data", "bind", str(source), "bind")
+    listed = list(mounted(box, bundle)[0])
+    wanted = [mount["destination"] for mount in bundle.config["mounts"]]
+    assert [place for place in listed if place in wanted] == wanted
+    below = [listed.index(place) for place in listed if place.startswith("/sys/fs/cgroup/")]
+    assert all(listed.index("/sys/fs/cgroup") < place < listed.index("/data") for place in below)
+
+
 def test_mount_points_are_made(box: Box, source: Path) -> None:
     bundle = box.bundle()
     bundle.mount("/new/folder", "bind", str(source), "bind").mount(

@@ -287,9 +287,12 @@ V1: dict[str, Any] = {
 
 def test_v2_without_a_namespace_shows_the_own_cgroup() -> None:
     done = plan_mount(CGROUP)
-    assert done[0] == ("open_tree", "source/0", "/sys/fs/cgroup/example", 0)
-    assert done[1] == ("mount_setattr", "source/0", 1 | SAFE, 0, linux.MS_PRIVATE, 0)
-    assert done[2] == ("move_mount", "source/0", "/sys/fs/cgroup", 0, 0)
+    assert done == [
+        ("open_source", "source/0", "/sys/fs/cgroup/example"),
+        ("clone_mount", "source/0", 0),
+        ("mount_setattr", "source/0", 1 | SAFE, 0, linux.MS_PRIVATE, 0),
+        ("move_mount", "source/0", "/sys/fs/cgroup", 0, 0),
+    ]
 
 
 def test_v2_without_a_cgroup_shows_the_runtimes() -> None:
@@ -305,7 +308,7 @@ def test_v2_with_a_namespace() -> None:
 
 def test_v1_without_a_namespace() -> None:
     done = plan_mount(CGROUP, **V1)
-    assert [call[1:3] for call in done if call[0] == "open_tree"] == [
+    assert [call[1:] for call in done if call[0] == "open_source"] == [
         ("source/0/cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct/example"),
         ("source/0/systemd", "/sys/fs/cgroup/systemd/user"),
     ]
