@@ -52,6 +52,8 @@ def plan_devices(config: Config, facts: Facts, namespaces: Namespaces) -> tuple[
     own = set()
     for index, device in enumerate(config.get("linux", {}).get("devices") or ()):
         path = clean_target(device["path"])
+        if path == "/dev/ptmx":  # the link below: terminals are those of the container's own devpts
+            continue
         own.add(path)
         if not (bound and path.startswith("/dev/")):
             _add_device(sources, make, device, index, bind)

@@ -75,6 +75,7 @@ CASES = [
         "stat:/var/lib/deep",
     ),
     Case("device-unbuffered", device(type="u"), "stat:/dev/thing"),
+    Case("device-ptmx", device(path="/dev/ptmx", major=5, minor=2), "tree:/dev"),
     Case(
         "device-file-in-the-way",
         file_in_the_way,

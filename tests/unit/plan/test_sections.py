@@ -49,6 +49,13 @@ def test_devices_of_the_configuration() -> None:
     assert [call[1] for call in done].count("/dev/null") == 1
 
 
+@pytest.mark.parametrize("path", ["/dev/ptmx", "/dev//./ptmx"])
+def test_the_multiplexer_is_that_of_the_own_terminals(path: str) -> None:
+    """Engines list all of the host's devices for a privileged container."""
+    done = nodes({"devices": [{"path": path, "type": "c", "major": 5, "minor": 2}]})
+    assert [call[:3] for call in done if "ptmx" in call[1]] == [("make_symlink", "/dev/ptmx", "pts/ptmx")]
+
+
 def test_type_bits_of_the_mode_are_left_out() -> None:
     device = {"path": "/dev/x", "type": "c", "major": 1, "minor": 1, "fileMode": linux.S_IFCHR | 0o640}
     assert nodes({"devices": [device]})[0][5] == 0o640
