@@ -68,7 +68,7 @@ def update(
 def change_schemata(entry: Entry, record: Record, schemata: list[str]) -> None:
     """Write lines to the schemata of the container's class of service."""
     from pyrunc.execute.resctrl import write_schemata
-    from pyrunc.plan.environment import group_path
+    from pyrunc.plan.resctrl import group_path
 
     config = entry.read_config()
     rdt = (config.get("linux") or {}).get("intelRdt")

@@ -24,10 +24,14 @@ def plan_environment(config: Config, facts: Facts, id: str) -> list[Op]:
     """Resource groups, network devices, then the runtime's hooks."""
     linux = config.get("linux") or {}
     plan: list[Op] = []
-    if "intelRdt" in linux or linux.get("netDevices"):
-        from pyrunc.plan.environment import plan_net_devices, plan_resctrl
+    if "intelRdt" in linux:
+        from pyrunc.plan.resctrl import plan_resctrl
 
-        plan = plan_resctrl(linux, facts, id) + plan_net_devices(linux, facts)
+        plan += plan_resctrl(linux["intelRdt"], facts, id)
+    if linux.get("netDevices"):
+        from pyrunc.plan.network import plan_net_devices
+
+        plan += plan_net_devices(linux["netDevices"], facts)
     return plan + plan_runtime_hooks(config)
 
 

@@ -10,7 +10,8 @@ import pytest
 from pyrunc.errors import HostError, OperationError, PyruncError
 from pyrunc.execute.resctrl import join_group, make_group, parse_schemata, remove_groups
 from pyrunc.host.facts import Facts
-from pyrunc.plan.environment import MUST_BE_SAME, MUST_EXIST, TAKE, plan_net_devices, plan_resctrl
+from pyrunc.plan.network import plan_net_devices
+from pyrunc.plan.resctrl import MUST_BE_SAME, MUST_EXIST, TAKE, plan_resctrl
 
 ALL = "L3:0=fffff;1=fffff\nMB:0=100;1=100\n"
 
@@ -119,23 +120,23 @@ def facts(**values: object) -> Facts:
     ],
 )  # fmt: skip
 def test_classes_of_service(rdt: dict[str, object], path: str, rule: int, lines: list[str]) -> None:
-    make, join = plan_resctrl({"intelRdt": rdt}, facts(), "id")
+    make, join = plan_resctrl(rdt, facts(), "id")
     assert make.args == (path, rule, lines)
     assert join.args == (path,)
 
 
 def test_monitoring_has_a_group_of_its_own() -> None:
-    plan = plan_resctrl({"intelRdt": {"closID": "c", "enableMonitoring": True}}, facts(), "id")
+    plan = plan_resctrl({"closID": "c", "enableMonitoring": True}, facts(), "id")
     assert [op.args[0] for op in plan] == ["/r/c", "/r/c", "/r/c/mon_groups/id", "/r/c/mon_groups/id"]
 
 
 def test_no_resctrl() -> None:
     with pytest.raises(HostError, match="not mounted"):
-        plan_resctrl({"intelRdt": {}}, facts(resctrl=""), "id")
+        plan_resctrl({}, facts(resctrl=""), "id")
 
 
 @pytest.mark.parametrize("values", [{"euid": 1000}, {"user_namespace": True}])
 def test_network_devices_need_root(values: dict[str, object]) -> None:
     with pytest.raises(PyruncError, match="only root") as caught:
-        plan_net_devices({"netDevices": {"eth1": {}}}, facts(**values))
+        plan_net_devices({"eth1": {}}, facts(**values))
     assert caught.value.pointer == "/linux/netDevices"
