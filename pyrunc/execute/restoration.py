@@ -8,7 +8,7 @@ from errno import EEXIST, ELOOP, ENOENT
 from pyrunc import native
 from pyrunc.cores import parse_json, signals
 from pyrunc.errors import HostError, OperationError
-from pyrunc.execute import outside
+from pyrunc.execute import criu_external
 from pyrunc.execute.creation import Creation
 from pyrunc.execute.criu import FIRST_EXTRA, Criu, config_file, read_text
 from pyrunc.execute.criu_messages import RESTORE, Message, encode_request
@@ -105,8 +105,8 @@ class Restoration(Creation):
         open_to_group(opened[0], self.config.get("linux") or {})
         extra = [0, 1, 2]
         inherited = self._name_files(images)
-        for kind, path in outside.joined_namespaces(self.config).items():
-            inherited.append((outside.NAMESPACES[kind][1], FIRST_EXTRA + len(extra)))
+        for kind, path in criu_external.joined_namespaces(self.config).items():
+            inherited.append((criu_external.NAMESPACES[kind][1], FIRST_EXTRA + len(extra)))
             opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             extra.append(opened[-1])
         options = self._options(images, root) | asked
@@ -136,7 +136,7 @@ class Restoration(Creation):
     def _name_files(self, images: str) -> list[tuple[str, int]]:
         """CRIU's name of what descriptors 0, 1 and 2 were, and its number of ours."""
         try:
-            with open(f"{images}/{outside.DESCRIPTORS}", "rb") as file:
+            with open(f"{images}/{criu_external.DESCRIPTORS}", "rb") as file:
                 names = parse_json(file.read())
         except FileNotFoundError:
             names = []
@@ -147,12 +147,12 @@ class Restoration(Creation):
 
     def _options(self, images: str, root: str) -> dict[str, Any]:
         try:
-            with open(f"{images}/{outside.MOUNTS}", "rb") as file:
+            with open(f"{images}/{criu_external.MOUNTS}", "rb") as file:
                 targets = parse_json(file.read())
         except FileNotFoundError:
             targets = []
         cgroups = self.record.cgroup.get("paths", {})
-        mounts = outside.map_mounts(targets, self.config, self.record.bundle, cgroups)
+        mounts = criu_external.map_mounts(targets, self.config, self.record.bundle, cgroups)
         return {
             "log_level": LOG_LEVEL, "log_file": LOG, "root": root, "manage_cgroups": True,
             "rst_sibling": True, "notify_scripts": True, "evasive_devices": True, "orphan_pts_master": True,

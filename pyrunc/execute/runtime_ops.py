@@ -202,7 +202,7 @@ class Executor:
 
     def deliver_listener(self, slot: Slot, path: str, metadata: str) -> None:
         """Send the seccomp listener to its agent; pyrunc-init goes on when that is done."""
-        from pyrunc.execute.listener import send_listener
+        from pyrunc.execute.seccomp_listener import send_listener
 
         listener = self._received(slot)
         try:

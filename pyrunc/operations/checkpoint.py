@@ -6,7 +6,7 @@ import os
 
 from pyrunc.cores import render_json
 from pyrunc.errors import HostError, UsageError
-from pyrunc.execute import criu_messages, outside
+from pyrunc.execute import criu_external, criu_messages
 from pyrunc.execute.criu import Criu, check_features, check_version, config_file, find_criu
 from pyrunc.execute.criu_messages import CGROUP_MODES, DUMP, PRE_DUMP, Message, encode_request
 from pyrunc.execute.process import status_of
@@ -89,7 +89,7 @@ class Dump:
         """Dump; OperationError with the telling line of the log if it fails."""
         request = self.options() | options
         if not pre_dump:
-            request |= self.name_outside()
+            request |= self.name_external()
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         directories = [os.open(path, flags) for path in (self.images, self.work)]
         request["images_dir_fd"], request["work_dir_fd"] = directories
@@ -109,18 +109,18 @@ class Dump:
             "notify_scripts": True, "pid": self.record.pid, "orphan_pts_master": True,
             "config_file": config_file(self.record.annotations),
         }  # fmt: skip
-        kinds = outside.joined_namespaces(self.config)
-        options["external"] = [outside.name_namespace(self.record.pid, kind) for kind in kinds]
+        kinds = criu_external.joined_namespaces(self.config)
+        options["external"] = [criu_external.name_namespace(self.record.pid, kind) for kind in kinds]
         paths = self.record.cgroup.get("paths", {})
         options["freeze_cgroup"] = paths.get("freezer") or paths.get("") or None
         return options
 
-    def name_outside(self) -> dict[str, Any]:
+    def name_external(self) -> dict[str, Any]:
         """Options for what is not the container's own; their list goes with the images."""
         pid = self.record.pid
-        mounts = outside.outside_mounts(outside.read_mountinfo(pid), self.config)
-        files = outside.outside_files(pid)
-        for name, value in ((outside.MOUNTS, mounts), (outside.DESCRIPTORS, files)):
+        mounts = criu_external.external_mounts(criu_external.read_mountinfo(pid), self.config)
+        files = criu_external.external_files(pid)
+        for name, value in ((criu_external.MOUNTS, mounts), (criu_external.DESCRIPTORS, files)):
             write_file(f"{self.images}/{name}", render_json(value))
         own = [file for file in dict.fromkeys(files) if file.startswith("file[")]
         return {

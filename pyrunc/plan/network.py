@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pyrunc.errors import HostError
 from pyrunc.plan import ops
+from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,6 @@ def plan_net_devices(devices: Mapping[str, Any], facts: Facts) -> list[Op]:
     if facts.euid != 0 or facts.user_namespace:
         raise HostError("only root can move network devices into a container", pointer=POINTER)
     return [
-        ops.move_network_device(name, (device or {}).get("name") or name).at(f"{POINTER}/{name}")
+        ops.move_network_device(name, (device or {}).get("name") or name).at(f"{POINTER}/{escape(name)}")
         for name, device in devices.items()
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from pyrunc.execute.creation import Creation
 from pyrunc.execute.joining import Joining
-from pyrunc.execute.listener import process_state
+from pyrunc.execute.seccomp_listener import process_state
 from pyrunc.plan import ops
 from pyrunc.plan.opcodes import CODES
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyrunc.execute.outside import joined_namespaces, map_mounts, outside_mounts
+from pyrunc.execute.criu_external import external_mounts, joined_namespaces, map_mounts
 
 MOUNTINFO = """\
 1 0 254:0 /b/rootfs / ro - ext4 /dev/vda rw
@@ -33,7 +33,7 @@ CONFIG = {
 
 
 def test_mounts_that_show_the_host() -> None:
-    assert outside_mounts(MOUNTINFO, CONFIG) == ["/data", "/data/more", "/run/host", "/sys/fs/cgroup/pids"]
+    assert external_mounts(MOUNTINFO, CONFIG) == ["/data", "/data/more", "/run/host", "/sys/fs/cgroup/pids"]
 
 
 def test_where_they_come_from_at_a_restore() -> None:

@@ -1,4 +1,4 @@
-"""What of a container lies outside of it, so that CRIU must be told: mounts, files, namespaces.
+"""CRIU's external resources: the mounts, files and namespaces of a container that lie outside of it.
 
 A checkpoint names these things, a restore says what stands for them now.
 """
@@ -24,7 +24,7 @@ NAMESPACES = {"network": ("net", "extRootNetNS"), "pid": ("pid", "extRootPidNS")
 """Namespaces of others that a container may have joined: name in /proc/PID/ns and CRIU's key."""
 
 
-def outside_mounts(text: str, config: Mapping[str, Any]) -> list[str]:
+def external_mounts(text: str, config: Mapping[str, Any]) -> list[str]:
     """The mount points, of a container's /proc/PID/mountinfo, that show something of the host.
 
     Those are the binds of the configuration, and every mount of a file system
@@ -74,7 +74,7 @@ def _now_at(target: str, binds: Mapping[str, str], cgroups: Mapping[str, str]) -
     return binds[below] + target[len(below) :] if below else target
 
 
-def outside_files(pid: int) -> list[str]:
+def external_files(pid: int) -> list[str]:
     """What descriptors 0, 1 and 2 of a process are: `pipe:[N]` and the like, or `file[MOUNT:INODE]`.
 
     A regular or device file of a mount that is not the container's gets the
