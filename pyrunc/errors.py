@@ -1,10 +1,22 @@
 """What can go wrong, ordered by whose fault it is.
 
-Here: the exception tree and nothing else.  The text that reaches a log or a
-terminal is made by `pyrunc.log`; exit codes are chosen by `pyrunc.cli.main`.
+Here: the exception tree, and the kernel's reason in words.  The text that reaches
+a log or a terminal is made by `pyrunc.log`; exit codes are chosen by `pyrunc.cli.main`.
 """
 
 from __future__ import annotations
+
+import os
+
+
+def reason(errno: int) -> str:
+    """The kernel's reason in lower case, as error texts end with it: `permission denied`."""
+    return os.strerror(errno).lower()
+
+
+def reason_of(error: OSError) -> str:
+    """The `reason` of a failed system call; the error's own text where it has no errno."""
+    return reason(error.errno) if error.errno else str(error)
 
 
 class PyruncError(Exception):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from pyrunc.errors import HostError
+from pyrunc.errors import HostError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class Log:
             try:
                 self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
             except OSError as error:
-                why = os.strerror(error.errno or 0).lower()
-                raise HostError(f"cannot open the log {path}: {why}", path=path) from error
+                raise HostError(f"cannot open the log {path}: {reason_of(error)}", path=path) from error
 
     def debug(self, text: str, **fields: str | int) -> None:
         """A step, for those who asked with `--debug`."""

@@ -6,11 +6,10 @@ means is said by `limits_v1` and `limits_v2`.
 
 from __future__ import annotations
 
-import os
 from errno import EBUSY, EINVAL
 
 from pyrunc.cgroup.limits import Limit
-from pyrunc.errors import HostError, SpecError
+from pyrunc.errors import HostError, SpecError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,10 +199,9 @@ def apply(limits: list[Limit], cgroup: Cgroup) -> list[Limit]:
 
 
 def _refused(limit: Limit, error: OSError) -> HostError:
-    reason = os.strerror(error.errno or 0).lower()
     in_use = limit.controller == "memory" and error.errno == EBUSY
     return HostError(
-        f"cannot set {limit.file} to {limit.value}: {reason}",
+        f"cannot set {limit.file} to {limit.value}: {reason_of(error)}",
         pointer=limit.pointer,
         path=str(error.filename or ""),
         errno=error.errno or 0,

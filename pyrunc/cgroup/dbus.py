@@ -7,12 +7,11 @@ Specification: https://dbus.freedesktop.org/doc/dbus-specification.html.
 
 from __future__ import annotations
 
-import os
 import time
 
 from pyrunc.cgroup.gvariant import split_signature
 from pyrunc.cores import pack, unix_socket, unpack_from
-from pyrunc.errors import HostError
+from pyrunc.errors import HostError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,8 +185,8 @@ class Bus:
             self._socket.connect(parse_address(address))
         except OSError as error:
             self.close()
-            reason = os.strerror(error.errno or 0).lower()
-            raise HostError(f"cannot reach D-Bus at {address}: {reason}", errno=error.errno or 0) from error
+            text = f"cannot reach D-Bus at {address}: {reason_of(error)}"
+            raise HostError(text, errno=error.errno or 0) from error
         self.call(_BUS, "Hello")
 
     def close(self) -> None:
@@ -236,7 +235,7 @@ class Bus:
     def _lost(self, error: OSError) -> HostError:
         if isinstance(error, TimeoutError):
             return HostError(f"no answer from systemd on D-Bus within {self._seconds:g} s")
-        return HostError(f"the connection to D-Bus broke: {os.strerror(error.errno or 0).lower()}")
+        return HostError(f"the connection to D-Bus broke: {reason_of(error)}")
 
     def _receive(self) -> None:
         """Take in what comes next."""

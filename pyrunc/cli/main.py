@@ -11,7 +11,7 @@ import sys
 
 from pyrunc.cli.parser import Parsed, parse, read_globals
 from pyrunc.cores import signals
-from pyrunc.errors import OperationError, PyruncError, UsageError
+from pyrunc.errors import OperationError, PyruncError, UsageError, reason_of
 from pyrunc.log import Log
 from pyrunc.operations import Context
 
@@ -159,8 +159,8 @@ def explain(error: Exception) -> PyruncError:
         return error
     if isinstance(error, OSError) and error.errno:
         path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
-        reason = os.strerror(error.errno).lower()
-        return OperationError(f"{path}: {reason}" if path else reason, path=path, errno=error.errno)
+        text = f"{path}: {reason_of(error)}" if path else reason_of(error)
+        return OperationError(text, path=path, errno=error.errno)
     if isinstance(error, MemoryError):
         return OperationError("out of memory")
     trace = error.__traceback__

@@ -147,8 +147,7 @@ def write_out(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from pyrunc.errors import HostError
-        from pyrunc.state.store import reason_of
+        from pyrunc.errors import HostError, reason_of
 
         text = f"cannot write to standard output: {reason_of(error)}"
         raise HostError(text, errno=error.errno or 0) from error

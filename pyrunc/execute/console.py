@@ -6,8 +6,7 @@ import os
 import select
 
 from pyrunc.cores import send_with_descriptors, unix_socket
-from pyrunc.errors import HostError
-from pyrunc.state.store import reason_of
+from pyrunc.errors import HostError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

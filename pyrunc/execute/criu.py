@@ -10,7 +10,7 @@ import os
 
 from pyrunc import native
 from pyrunc.cores import message_pair, receive_with_descriptors, signals
-from pyrunc.errors import HostError, OperationError
+from pyrunc.errors import HostError, OperationError, reason
 from pyrunc.execute import criu_messages
 from pyrunc.execute.criu_messages import NOTIFY, Response, encode_notified, encode_request
 from pyrunc.execute.process import caller_environment, reap, send_signal
@@ -171,12 +171,12 @@ def explain(what: str, answer: Response | None, log: str, said: str, path: str) 
         lines = telling_lines(run_check()) or lines
     text = f"criu {what} failed"
     if answer is not None and answer.errno > 0:
-        text += f" ({os.strerror(answer.errno).lower()})"
-    reason = "; ".join(lines) or " ".join((answer.text if answer else "").split())
+        text += f" ({reason(answer.errno)})"
+    said_why = "; ".join(lines) or " ".join((answer.text if answer else "").split())
     hint = "run `criu check`: this kernel may be newer than this criu" if _is_kernel_trouble(lines) else ""
     if path and os.path.exists(path):
         text += f", log: {path}"
-    return OperationError(f"{text}: {reason}" if reason else text, step="criu", path=path, hint=hint)
+    return OperationError(f"{text}: {said_why}" if said_why else text, step="criu", path=path, hint=hint)
 
 
 def telling_lines(log: str) -> list[str]:

@@ -10,9 +10,8 @@ import os
 
 from pyrunc import native
 from pyrunc.cores import render_json, signals
-from pyrunc.errors import HookError
+from pyrunc.errors import HookError, reason_of
 from pyrunc.execute.process import caller_environment, reap, send_signal, wait_gone
-from pyrunc.state.store import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import os
 from errno import EEXIST, ENODEV
 
 from pyrunc import native
-from pyrunc.errors import HostError, OperationError
+from pyrunc.errors import HostError, OperationError, reason
 from pyrunc.linux import CLONE_NEWNET
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def move_device(name: str, new_name: str, pid: int) -> str:
     except NetlinkError as error:
         number = int(error.code or 0)
         text = f"cannot move network device {name} into the container as {new_name}"
-        raise OperationError(f"{text}: {os.strerror(number).lower()}", step=STEP, errno=number) from error
+        raise OperationError(f"{text}: {reason(number)}", step=STEP, errno=number) from error
     finally:
         os.close(target)
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 
-from pyrunc.errors import HostError, OperationError
+from pyrunc.errors import HostError, OperationError, reason_of
 from pyrunc.plan.resctrl import MUST_BE_SAME, MUST_EXIST
-from pyrunc.state.store import reason_of
 
 STEP = "make_resctrl_group"
 

@@ -10,7 +10,7 @@ import os
 from errno import EACCES, ECANCELED, EINVAL, ENOENT, ENOTDIR, EPERM, ETIMEDOUT
 
 from pyrunc.cores import signals
-from pyrunc.errors import HookError, HostError, OperationError, PyruncError
+from pyrunc.errors import HookError, HostError, OperationError, PyruncError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ _HINTS: dict[int, str] = {
     signals.SIGSYS: _FILTERED,
     signals.SIGKILL: "somebody killed it, or a limit of the container did",
 }
-
-
-def reason(errno: int) -> str:
-    """The kernel's reason in lower case."""
-    return os.strerror(errno).lower()
 
 
 def explain_failure(op: Op | None, message: Message, config: Config) -> PyruncError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from pyrunc.cores import render_json
-from pyrunc.errors import HostError, UsageError
+from pyrunc.errors import HostError, UsageError, reason_of
 from pyrunc.execute import criu_external, criu_messages
 from pyrunc.execute.criu import Criu, check_features, check_version, config_file, find_criu
 from pyrunc.execute.criu_messages import CGROUP_MODES, DUMP, PRE_DUMP, Message, encode_request
 from pyrunc.execute.process import status_of
 from pyrunc.linux import CLONE_NEWNET
 from pyrunc.state.lifecycle import allowed
-from pyrunc.state.store import Store, reason_of
+from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pyrunc.errors import PyruncError, StateError
+from pyrunc.errors import PyruncError, StateError, reason_of
 from pyrunc.operations.state import describe
-from pyrunc.state.store import Store, reason_of
+from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

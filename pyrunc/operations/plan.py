@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pyrunc.errors import SpecError, UsageError
+from pyrunc.errors import SpecError, UsageError, reason_of
 from pyrunc.host.facts import Facts, probe_facts
 from pyrunc.operations.create import compile_seccomp, make_options
 from pyrunc.plan.create import plan_create
 from pyrunc.spec.load import load_bundle
-from pyrunc.state.store import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

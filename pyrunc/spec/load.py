@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from pyrunc.cores import parse_json
-from pyrunc.errors import SpecError
+from pyrunc.errors import SpecError, reason_of
 from pyrunc.spec.rules import ROOTS, check_rules, nest
 from pyrunc.spec.schema import is_valid
 from pyrunc.spec.schema_table import CONFIG, PROCESS, RESOURCES
@@ -100,8 +100,8 @@ def _read(path: str) -> bytes:
         bundle, name = os.path.split(path)
         raise SpecError(f"JSON specification file {name} not found in {bundle or '.'}", path=path) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror or "" if isinstance(error, OSError) else str(error)
-        raise SpecError(f"cannot read {path}: {reason.lower()}", path=path) from error
+        why = reason_of(error) if isinstance(error, OSError) else str(error)
+        raise SpecError(f"cannot read {path}: {why}", path=path) from error
 
 
 def _parse(text: bytes, path: str) -> Any:

@@ -13,7 +13,7 @@ import os
 from errno import EACCES, ENOENT, ENOTDIR, EROFS, EWOULDBLOCK
 
 from pyrunc.cores import parse_json, render_json
-from pyrunc.errors import HostError, StateError, UsageError
+from pyrunc.errors import HostError, StateError, UsageError, reason_of
 from pyrunc.state.record import Record
 
 TYPE_CHECKING = False
@@ -160,11 +160,6 @@ class Entry:
             self.dir_fd = -1
 
     __del__ = close
-
-
-def reason_of(error: OSError) -> str:
-    """The kernel's reason in lower case."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def host_error(action: str, path: str, error: OSError) -> HostError:
