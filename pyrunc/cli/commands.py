@@ -140,19 +140,22 @@ GLOBAL_FLAGS = (
     ),
 )
 
-_BUNDLE = Flag("bundle", TEXT, "the bundle directory (default: the current one)", "b", "DIR")
-_CONSOLE = Flag("console-socket", TEXT, "unix socket that receives the terminal's descriptor", metavar="PATH")
+BUNDLE = Flag("bundle", TEXT, "the bundle directory (default: the current one)", "b", "DIR")
+CONSOLE_SOCKET = Flag(
+    "console-socket", TEXT, "unix socket that receives the terminal's descriptor", metavar="PATH"
+)
 _PIDFD = Flag("pidfd-socket", TEXT, "unix socket that receives a pidfd of the process", metavar="PATH")
-_PID_FILE = Flag("pid-file", TEXT, "write the process id to this file", metavar="FILE")
+PID_FILE = Flag("pid-file", TEXT, "write the process id to this file", metavar="FILE")
 _PRESERVE = Flag("preserve-fds", COUNT, "pass N descriptors beyond 0-2 and $LISTEN_FDS", metavar="N")
-_DETACH = Flag("detach", BOOL, "return as soon as the process runs", "d")
+DETACH = Flag("detach", BOOL, "return as soon as the process runs", "d")
+NO_SUBREAPER = Flag("no-subreaper", BOOL, "do not adopt orphans of the container")
 _NO_PIVOT = Flag("no-pivot", BOOL, "move the root mount instead of pivot_root (for a root on ramfs)")
 _NO_NEW_KEYRING = Flag("no-new-keyring", BOOL, "keep the caller's session keyring")
 _CREATE_FLAGS = (
-    _BUNDLE,
-    _CONSOLE,
+    BUNDLE,
+    CONSOLE_SOCKET,
     _PIDFD,
-    _PID_FILE,
+    PID_FILE,
     _NO_PIVOT,
     _NO_NEW_KEYRING,
     _PRESERVE,
@@ -173,9 +176,9 @@ _ENTRIES = (
         "Create a container, start it, wait for its end and delete it.",
         (
             *_CREATE_FLAGS,
-            _DETACH,
+            DETACH,
             Flag("keep", BOOL, "do not delete the container when its program ends"),
-            Flag("no-subreaper", BOOL, "do not adopt orphans of the container"),
+            NO_SUBREAPER,
         ),
         "run failed: ",
     ),
@@ -199,7 +202,7 @@ _ENTRIES = (
         ("id", "args*"),
         "Run a further process in a container.",
         (
-            _CONSOLE,
+            CONSOLE_SOCKET,
             _PIDFD,
             Flag("cwd", TEXT, "its working directory", metavar="DIR"),
             Flag("env", LIST, "set an environment variable", "e", "NAME=VALUE"),
@@ -207,8 +210,8 @@ _ENTRIES = (
             Flag("user", TEXT, "its user and group ids", "u", "UID[:GID]"),
             Flag("additional-gids", COUNTS, "a further group id", "g", "GID"),
             Flag("process", TEXT, "a JSON file with the process object", "p", "FILE"),
-            _DETACH,
-            _PID_FILE,
+            DETACH,
+            PID_FILE,
             Flag("process-label", TEXT, "its SELinux label", metavar="LABEL"),
             Flag("apparmor", TEXT, "its AppArmor profile", metavar="PROFILE"),
             Flag("no-new-privs", BOOL, "set no_new_privs"),
@@ -253,7 +256,7 @@ _ENTRIES = (
         "spec",
         (),
         "Write a config.json to start from.",
-        (_BUNDLE, Flag("rootless", BOOL, "one that an ordinary user can run")),
+        (BUNDLE, Flag("rootless", BOOL, "one that an ordinary user can run")),
     ),
     Command("features", (), "Print what this runtime supports as JSON.", shown=True),
     Command(
@@ -261,7 +264,7 @@ _ENTRIES = (
         ("id?",),
         "Print the operations of a create; needs no privileges.",
         (
-            _BUNDLE,
+            BUNDLE,
             Flag("format", CHOICE, "form of the output", choices=("text", "json")),
             Flag("facts", TEXT, "plan for the host that this file describes", metavar="FILE"),
             _NO_PIVOT,
@@ -270,7 +273,7 @@ _ENTRIES = (
         ),
         shown=True,
     ),
-    Command("validate", (), "Check a bundle's config.json and name every violation.", (_BUNDLE,), shown=True),
+    Command("validate", (), "Check a bundle's config.json and name every violation.", (BUNDLE,), shown=True),
 )
 
 COMMANDS: dict[str, Command] = {command.name: command for command in _ENTRIES}

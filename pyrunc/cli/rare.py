@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from pyrunc.cli.commands import BOOL, CHOICE, LIST, TEXT, Flag
+from pyrunc.cli.commands import (
+    BOOL,
+    BUNDLE,
+    CHOICE,
+    CONSOLE_SOCKET,
+    DETACH,
+    LIST,
+    NO_SUBREAPER,
+    PID_FILE,
+    TEXT,
+    Flag,
+)
 
 _UPDATE = (
     Flag("resources", TEXT, "a JSON file with the resources object, - for standard input", "r", "FILE"),
@@ -33,11 +44,9 @@ _EVENTS = (
 
 _SNAPSHOT = (Flag("directory", TEXT, "where images are (default: /var/lib/pyrunc/snapshot)", metavar="DIR"),)
 
-_IMAGES = Flag("image-path", TEXT, "directory of the image files (default: ./checkpoint)", metavar="DIR")
-_WORK = Flag("work-path", TEXT, "directory of criu's logs (default: the image path)", metavar="DIR")
 _CRIU_FLAGS = (
-    _IMAGES,
-    _WORK,
+    Flag("image-path", TEXT, "directory of the image files (default: ./checkpoint)", metavar="DIR"),
+    Flag("work-path", TEXT, "directory of criu's logs (default: the image path)", metavar="DIR"),
     Flag("tcp-established", BOOL, "allow open tcp connections"),
     Flag("ext-unix-sk", BOOL, "allow unix sockets with an end outside"),
     Flag("shell-job", BOOL, "allow a terminal of the caller"),
@@ -66,11 +75,11 @@ _CHECKPOINT = (
 
 _RESTORE = (
     *_CRIU_FLAGS,
-    Flag("bundle", TEXT, "the bundle directory (default: the current one)", "b", "DIR"),
-    Flag("detach", BOOL, "return as soon as the process runs", "d"),
-    Flag("console-socket", TEXT, "unix socket that receives the terminal's descriptor", metavar="PATH"),
-    Flag("pid-file", TEXT, "write the process id to this file", metavar="FILE"),
-    Flag("no-subreaper", BOOL, "do not adopt orphans of the container"),
+    BUNDLE,
+    DETACH,
+    CONSOLE_SOCKET,
+    PID_FILE,
+    NO_SUBREAPER,
     Flag("no-pivot", BOOL, "accepted for callers that pass it; a restore does not pivot"),
     Flag("tcp-close", BOOL, "restore tcp connections closed"),
     Flag("lsm-profile", TEXT, "profile of the security module", metavar="TYPE:NAME"),
