@@ -12,8 +12,8 @@ import time
 from errno import ENOENT, ENXIO, ESRCH
 
 from pyrunc.cores import signals
-from pyrunc.state.lifecycle import CREATED, CREATING, PAUSED, RUNNING, STOPPED
-from pyrunc.state.store import START_FIFO
+from pyrunc.state.lifecycle import CREATED, CREATING, PAUSED, RUNNING, STOPPED, allowed
+from pyrunc.state.store import START_FIFO, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,6 +143,18 @@ def status_of(entry: Entry, record: Record) -> str:
         return STOPPED
     status = CREATED if is_waiting(entry) else RUNNING
     return PAUSED if is_frozen(record) else status
+
+
+def claim(root: str, id: str, command: str) -> tuple[Entry, Record]:
+    """The container `id` for `command`, which its status allows: its entry, locked, and its record.
+
+    Raises StateError for another status and where there is no such container.
+    """
+    entry = Store(root).open(id)
+    entry.lock()
+    record = entry.read()
+    allowed(command, status_of(entry, record), id)
+    return entry, record
 
 
 def is_waiting(entry: Entry) -> bool:

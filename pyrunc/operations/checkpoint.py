@@ -9,10 +9,8 @@ from pyrunc.errors import HostError, UsageError, reason_of
 from pyrunc.execute import criu_external, criu_messages
 from pyrunc.execute.criu import Criu, check_features, check_version, config_file, find_criu
 from pyrunc.execute.criu_messages import CGROUP_MODES, DUMP, PRE_DUMP, Message, encode_request
-from pyrunc.execute.process import status_of
+from pyrunc.execute.process import claim
 from pyrunc.linux import CLONE_NEWNET
-from pyrunc.state.lifecycle import allowed
-from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,10 +37,7 @@ def checkpoint(
     leave_running, pre_dump: it is not.  CRIU's log is `dump.log` in `work_path`
     or, without one, with the images.
     """
-    entry = Store(context.root).open(id)
-    entry.lock()
-    record = entry.read()
-    allowed("checkpoint", status_of(entry, record))
+    entry, record = claim(context.root, id, "checkpoint")
     check_host()
     options: dict[str, Any] = {
         "leave_running": leave_running, "tcp_established": tcp_established, "link_remap": link_remap,

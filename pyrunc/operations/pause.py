@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.execute.process import status_of
-from pyrunc.state.lifecycle import allowed
-from pyrunc.state.store import Store
+from pyrunc.execute.process import claim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +12,7 @@ if TYPE_CHECKING:
 
 def pause(context: Context, id: str) -> None:
     """Freeze all processes of the container `id`."""
-    entry = Store(context.root).open(id)
-    entry.lock()  # frozen on cgroup v1, a process that `delete --force` kills could not die
-    record = entry.read()
-    allowed("pause", status_of(entry, record))
+    # locked, or on cgroup v1 what `delete --force` kills meanwhile would be frozen and could not die
+    entry, record = claim(context.root, id, "pause")
     open_cgroup(record.cgroup).freeze()
     entry.close()

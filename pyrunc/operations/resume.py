@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.execute.process import status_of
-from pyrunc.state.lifecycle import allowed
-from pyrunc.state.store import Store
+from pyrunc.execute.process import claim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +12,6 @@ if TYPE_CHECKING:
 
 def resume(context: Context, id: str) -> None:
     """Let the processes of the container `id` go on."""
-    entry = Store(context.root).open(id)
-    entry.lock()
-    record = entry.read()
-    allowed("resume", status_of(entry, record))
+    entry, record = claim(context.root, id, "resume")
     open_cgroup(record.cgroup).thaw()
     entry.close()

@@ -9,9 +9,9 @@ from errno import ENXIO
 from pyrunc.cores import unpack_from
 from pyrunc.errors import PyruncError, StateError
 from pyrunc.execute.conversation import ERROR, HEADER, HEADER_SIZE, MAXIMUM_SIZE, Message, parse_message
-from pyrunc.execute.process import oci_state, open_pidfd, read_stat, status_of, was_executed
+from pyrunc.execute.process import claim, oci_state, open_pidfd, read_stat, was_executed
 from pyrunc.state.lifecycle import RUNNING, STOPPED, allowed
-from pyrunc.state.store import REPLY_FIFO, START_FIFO, Store
+from pyrunc.state.store import REPLY_FIFO, START_FIFO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def start(context: Context, id: str) -> None:
 
     Spec runtime.md, "Start".  If a hook fails the container is destroyed.
     """
-    entry = Store(context.root).open(id)
-    entry.lock()
-    record = entry.read()
-    allowed("start", status_of(entry, record))
+    entry, record = claim(context.root, id, "start")
     try:
         notify = start_container(context.log, entry, record)
     except HookFailed as failure:

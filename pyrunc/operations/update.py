@@ -16,12 +16,10 @@ from pyrunc.cgroup.change import (
 from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.cgroup.limits import warn_unused
 from pyrunc.errors import HostError, SpecError, UsageError
-from pyrunc.execute.process import status_of
+from pyrunc.execute.process import claim
 from pyrunc.host.facts import probe_facts
 from pyrunc.plan.cgroups import resource_limits
 from pyrunc.spec.load import load_resources
-from pyrunc.state.lifecycle import allowed
-from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,10 +49,7 @@ def update(
     they are, devices too.  All is changed or nothing.
     """
     flags = {name: value for name, value in locals().items() if name in FLAGS}
-    entry = Store(context.root).open(id)
-    entry.lock()
-    record = entry.read()
-    allowed("update", status_of(entry, record))
+    entry, record = claim(context.root, id, "update")
     asked = read_resources(resources) if resources else from_flags(flags)
     for warning in warn_unused(asked, record.cgroup.get("version", 2)):
         context.log.warning(warning)
