@@ -64,11 +64,15 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _make_scanner() -> Callable[[str, int], tuple[Any, int]]:
     make: Any
+    scanner: Callable[[str, int], tuple[Any, int]]
     try:
         from _json import make_scanner as make
+
+        scanner = make(_ScannerContext())
     except ImportError:
-        from json.scanner import py_make_scanner as make  # type: ignore[attr-defined, no-redef]
-    scanner: Callable[[str, int], tuple[Any, int]] = make(_ScannerContext())
+        from json import JSONDecoder
+
+        scanner = JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
     return scanner
 
 
