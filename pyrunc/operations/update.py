@@ -49,8 +49,9 @@ def update(
     they are, devices too.  All is changed or nothing.
     """
     flags = {name: value for name, value in locals().items() if name in FLAGS}
-    entry, record = claim(context.root, id, "update")
+    # first, as it may wait for input, which must keep nobody else from the container
     asked = read_resources(resources) if resources else from_flags(flags)
+    entry, record = claim(context.root, id, "update")
     for warning in warn_unused(asked, record.cgroup.get("version", 2)):
         context.log.warning(warning)
     if schemata := [line for line in (l3_cache_schema, mem_bw_schema) if line]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import subprocess
+import termios
 
 import pytest
 
 from tests import cgroups
-from tests.harness import Box, Container
+from tests.harness import DEADLINE, Box, Container, only_ours, wait_until
 
 MEGA = 1 << 20
 V2 = cgroups.version() == 2
@@ -143,3 +147,19 @@ def test_errors(container: Container) -> None:
     container.kill()
     container.wait()
     container.call("update", "--pids-limit", "5").failed("container not running")
+
+
+def test_input_is_awaited_without_the_lock(box: Box, container: Container) -> None:
+    """Whoever never closes the standard input of an update keeps no other command from working."""
+    only_ours(box, "others have no such lock")
+    reader, writer = os.pipe()
+    null = subprocess.DEVNULL
+    update = box.popen("update", "--resources", "-", container.id, log=False, stdin=reader, stderr=null)
+    try:
+        os.write(writer, b"{")
+        wait_until(lambda: fcntl.ioctl(reader, termios.FIONREAD, b"\0" * 4) == b"\0" * 4, what="the read")
+        container.delete("--force").ok()
+    finally:
+        os.close(reader)
+        os.close(writer)
+        assert update.wait(DEADLINE) == 1
