@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = 1
+_LARGEST_PID = 1 << 22
+_INSIDE: dict[str, object] = {
+    "annotations": {"": str},
+    "cgroup": {
+        "driver": str, "version": int, "paths": {"": str}, "made": [str],
+        "unit": str, "user": bool, "below": str,
+    },
+    "hooks": {"": [{"path": str, "args": [str], "env": [str], "timeout": int}]},
+    "late": {"": [str]},
+    "resctrl": [str],
+}  # fmt: skip
+"""What is in the values that hold others: a type, [of each item], {of each known member; "": of every}."""
 
 
 class Record:
@@ -76,7 +88,39 @@ class Record:
                 setattr(record, name, value[name])
         if not record.id or not record.bundle:
             raise ValueError("id or bundle is missing")
+        if flaw := _find_flaw(record):
+            raise ValueError(f"{flaw} is {getattr(record, flaw)!r}")
         return record
+
+
+def _find_flaw(record: Record) -> str:
+    """The name of a value that no runtime of this version wrote; "" if all are sound."""
+    for name, shape in _INSIDE.items():
+        if not _fits(getattr(record, name), shape):
+            return name
+    if not 0 <= record.pid <= _LARGEST_PID:
+        return "pid"
+    if record.cgroup and not {"driver", "version", "paths", "made"} <= record.cgroup.keys():
+        return "cgroup"
+    if any("path" not in hook for hooks in record.hooks.values() for hook in hooks):
+        return "hooks"
+    if any(len(words) != 3 for words in record.late.values()):
+        return "late"
+    return "" if [type(part) for part in record.root_mount] in ([], [str, int]) else "root_mount"
+
+
+def _fits(value: object, shape: Any) -> bool:
+    """Whether a value has the shape, see _INSIDE; null stands for what is not set."""
+    if value is None:
+        return True
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
+    if isinstance(shape, dict):
+        every = shape.get("")
+        return isinstance(value, dict) and all(
+            _fits(item, inner) for key, item in value.items() if (inner := every or shape.get(key))
+        )
+    return type(value) is shape
 
 
 def render_time(nanoseconds: int) -> str:

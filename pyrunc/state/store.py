@@ -10,7 +10,7 @@ replaced whole by rename(2).
 from __future__ import annotations
 
 import os
-from errno import EACCES, ENOENT, ENOTDIR, EROFS, EWOULDBLOCK
+from errno import EACCES, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EROFS, EWOULDBLOCK
 
 from pyrunc.cores import parse_json, render_json
 from pyrunc.errors import HostError, StateError, UsageError, reason_of
@@ -26,7 +26,9 @@ START_FIFO = "start.fifo"
 REPLY_FIFO = "reply.fifo"
 NOTIFY = "notify"
 LOCK_SECONDS = 10
+LARGEST_FILE = 1 << 26  # bytes
 
+_NO_FILE = (EISDIR, ELOOP, ENXIO, EWOULDBLOCK)  # reading a directory, symlink, socket, FIFO
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
 
 
@@ -131,15 +133,26 @@ class Entry:
         self.write_file(RECORD, render_json(record.to_json()).encode())
 
     def read_file(self, name: str) -> bytes:
-        """The content of one file of the entry."""
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self.dir_fd)
+        """The content of one file of the entry; ValueError for what is none of ours.  Waits for no FIFO."""
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            content = os.read(fd, os.fstat(fd).st_size + 1)
-            while more := os.read(fd, 65536):
-                content += more
-        finally:
-            os.close(fd)
-        return content
+            fd = os.open(name, flags, dir_fd=self.dir_fd)
+            try:
+                size = os.fstat(fd).st_size
+                if size > LARGEST_FILE:
+                    raise ValueError(f"it has {size} bytes")
+                content = os.read(fd, size + 1)
+                while more := os.read(fd, 65536):
+                    content += more
+                return content
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno == ENOENT:
+                raise
+            if error.errno in _NO_FILE:
+                raise ValueError(reason_of(error)) from error
+            raise host_error("read", f"{self.dir}/{name}", error) from error
 
     def write_file(self, name: str, content: bytes) -> None:
         """Write one file of the entry under a temporary name and rename it. HostError if that fails."""
@@ -237,7 +250,11 @@ class Store:
             return self.create(id)
         except OSError as error:
             raise host_error("make", path, error) from error
-        entry = Entry(id, path, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        try:
+            entry = self.open(id)
+        except HostError:
+            os.rmdir(path)
+            raise
         entry.lock()
         return entry
 
@@ -263,9 +280,9 @@ class Store:
         ids = []
         try:
             names = sorted(os.listdir(self.root))
-        except FileNotFoundError:
-            raise
         except OSError as error:
+            if error.errno == ENOENT:
+                raise
             raise host_error("read the root directory", self.root, error) from error
         for name in names:
             try:

@@ -282,6 +282,29 @@ def test_damaged_record(box: Box, damage: bytes) -> None:
         cgroups.remove(path)
 
 
+@pytest.mark.parametrize("kind", ["directory", "fifo", "cgroup", "hooks", "pid"])
+def test_foreign_record(box: Box, kind: str) -> None:
+    """What no version of ours wrote: the same error, no endless wait, and it can be deleted."""
+    only_ours(box, "the record's form is its own")
+    container = box.started(box.bundle("/bin/true"))
+    container.wait()
+    container.delete().ok()
+    path = box.root / container.id / "state.json"
+    path.parent.mkdir()
+    if kind == "directory":
+        (path / "below").mkdir(parents=True)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        flaws = {"cgroup": {"driver": "cgroupfs"}, "hooks": {"poststop": [[]]}, "pid": 1 << 80}
+        path.write_text(json.dumps({"format": 1, "id": container.id, "bundle": "/", kind: flaws[kind]}))
+    for command in ("state", "start", "kill", "delete"):
+        container.call(command).failed(f"{path} is damaged")
+    assert "is damaged" in str(box.call("list").ok().log)
+    container.delete("--force").ok()
+    assert not path.parent.exists()
+
+
 @pytest.mark.parametrize("damage", [b"{", b"\xff", None])
 def test_damaged_copy_of_the_configuration(box: Box, damage: bytes | None) -> None:
     """It is named with its directory, and what needs no configuration goes on."""

@@ -15,6 +15,8 @@ def test_round_trip() -> None:
     record = Record("a", "/b")
     record.pid, record.start_time, record.annotations = 7, 99, {"k": "v"}
     record.cgroup = {"driver": "cgroupfs", "version": 2, "paths": {"": "/x"}, "made": None}
+    record.hooks = {"poststop": [{"path": "/bin/true", "args": ["true"], "env": [], "timeout": 5}]}
+    record.late, record.resctrl, record.root_mount = {"7": ["exec", "", ""]}, ["/r"], ["/x", 9]
     again = Record.from_json(record.to_json())
     assert again.to_json() == record.to_json()
 
@@ -31,6 +33,17 @@ def test_unknown_keys_are_left_out() -> None:
         [], None, {}, {"format": 99, "id": "a", "bundle": "/"}, {"format": 1, "id": "a"},
         {"format": 1, "id": 5, "bundle": "/"}, {"format": 1, "id": "a", "bundle": "/", "pid": "1"},
         {"format": 1, "id": "a", "bundle": "/", "cgroup": None},
+        {"format": 1, "id": "a", "bundle": "/", "cgroup": {"driver": "cgroupfs"}},
+        {"format": 1, "id": "a", "bundle": "/", "cgroup": {"driver": 5, "version": 2, "paths": {}, "made": None}},
+        {"format": 1, "id": "a", "bundle": "/", "cgroup": {"driver": "", "version": 1, "paths": {"": 7}, "made": None}},
+        {"format": 1, "id": "a", "bundle": "/", "pid": 1 << 70}, {"format": 1, "id": "a", "bundle": "/", "pid": -1},
+        {"format": 1, "id": "a", "bundle": "/", "hooks": {"poststop": 5}},
+        {"format": 1, "id": "a", "bundle": "/", "hooks": {"poststop": [{"args": ["sh"]}]}},
+        {"format": 1, "id": "a", "bundle": "/", "hooks": {"poststop": [{"path": "/bin/true", "args": [1]}]}},
+        {"format": 1, "id": "a", "bundle": "/", "late": {"7": ["exec"]}},
+        {"format": 1, "id": "a", "bundle": "/", "annotations": {"a": 1}},
+        {"format": 1, "id": "a", "bundle": "/", "resctrl": [5]},
+        {"format": 1, "id": "a", "bundle": "/", "root_mount": ["/"]},
     ],
 )  # fmt: skip
 def test_not_a_record(value: object) -> None:

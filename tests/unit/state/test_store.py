@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -76,6 +78,46 @@ def test_damaged_record(store: Store, content: bytes) -> None:
     entry.write_file("state.json", content)
     with pytest.raises(StateError, match=f"{entry.dir}/state.json is damaged"):
         entry.read()
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "link", "socket", "huge"])
+def test_no_record_at_all(store: Store, kind: str) -> None:
+    """It is refused at once, whatever stands in its place; `remove` removes that too."""
+    entry = store.create("a")
+    path = Path(f"{entry.dir}/state.json")
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/proc/self/mem")
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    else:
+        path.touch()
+        os.truncate(path, 1 << 40)
+    with pytest.raises(StateError, match=f"{path} is damaged"):
+        entry.read()
+    entry.remove()
+    assert store.list() == []
+
+
+def test_too_many_open_files(store: Store) -> None:
+    """It is said, with the path; it says nothing of the record, and no entry is left half made."""
+    entry = store.create("a")
+    entry.write(Record("a", "/b"))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        with pytest.raises(HostError, match=f"cannot read {entry.dir}/state.json: too many open files"):
+            entry.read()
+        with pytest.raises(HostError, match=f"cannot open {store.root}/b: too many open files"):
+            store.create("b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert entry.read().bundle == "/b"
+    assert store.list() == ["a"]
 
 
 def test_lock(store: Store) -> None:
