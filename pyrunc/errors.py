@@ -7,6 +7,10 @@ a log or a terminal is made by `pyrunc.log`; exit codes are chosen by `pyrunc.cl
 from __future__ import annotations
 
 import os
+from errno import EMFILE, ENFILE, ENOMEM
+
+EXHAUSTED = (EMFILE, ENFILE, ENOMEM)
+"""What the kernel says when it lacks room to look: nothing about whether a thing is there."""
 
 
 def reason(errno: int) -> str:

@@ -106,9 +106,13 @@ class CgroupFiles:
         self.paths: dict[str, str] = saved["paths"]
         self._fds: dict[str, int] = {}
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Close the directories; what needs one later opens it again."""
         for fd in self._fds.values():
             os.close(fd)
+        self._fds.clear()
+
+    __del__ = close
 
     def _fd(self, controller: str) -> int:
         path = self.paths[controller]

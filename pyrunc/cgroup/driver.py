@@ -57,6 +57,9 @@ if TYPE_CHECKING:
         def attach_devices(self, program: bytes) -> None:
             """Attach the device program in place of the one before (v2)."""
 
+        def close(self) -> None:
+            """Close the descriptors that are kept open; the driver can still be used."""
+
         def procs(self) -> list[int]:
             """The processes in the cgroup and below it, ascending."""
 
@@ -142,6 +145,9 @@ class NoCgroup:
     def attach_devices(self, program: bytes) -> None:
         """Refuse: the program would bind the creator too."""
         raise _no_cgroup("restrict devices")
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def procs(self) -> list[int]:
         """Nobody knows."""

@@ -12,13 +12,13 @@ import time
 from errno import ENODEV
 
 from pyrunc.cores import signals
-from pyrunc.errors import HostError
+from pyrunc.errors import EXHAUSTED, HostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST = 256  # pidfds at a time: the limit of open files is often 1024
+MOST = 256  # pidfds at a time, see `_at_a_time`
 
 
 def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], deadline: float) -> None:
@@ -27,7 +27,7 @@ def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], 
     wake: called after the signals, to let frozen processes notice them.
     """
     while pids := list_processes():
-        pidfds = _signal(pids[:MOST], signals.SIGKILL, list_processes)
+        pidfds = _signal(pids[: _at_a_time()], signals.SIGKILL, list_processes)
         try:
             wake()
             _wait(list(pidfds.values()), deadline, len(pidfds))
@@ -40,13 +40,19 @@ def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], 
 def signal_all(list_processes: Callable[[], list[int]], number: int) -> None:
     """Send a signal to what `list_processes` gives now, once."""
     pids = list_processes()
-    for start in range(0, len(pids), MOST):
-        _close(_signal(pids[start : start + MOST], number, list_processes))
+    step = _at_a_time()
+    for start in range(0, len(pids), step):
+        _close(_signal(pids[start : start + step], number, list_processes))
+
+
+def _at_a_time() -> int:
+    """How many pidfds to hold: half of the files that we may open, as listing takes some too."""
+    return max(1, min(MOST, os.sysconf("SC_OPEN_MAX") // 2))
 
 
 def wait_any(pids: list[int], deadline: float) -> None:
     """Wait until one of the processes has ended, or the deadline."""
-    pidfds = open_pidfds(pids[:MOST])
+    pidfds = open_pidfds(pids[: _at_a_time()])
     _wait(list(pidfds.values()), deadline, min(len(pidfds), 1))
     _close(pidfds)
 
@@ -57,8 +63,10 @@ def open_pidfds(pids: list[int]) -> dict[int, int]:
     for pid in pids:
         try:
             pidfds[pid] = os.pidfd_open(pid)
-        except OSError:
-            pass
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                _close(pidfds)
+                raise
     return pidfds
 
 

@@ -119,12 +119,7 @@ class _Scope(CgroupFiles):
                     known = self.paths[name]
                     mount = known.removesuffix(str(self.saved["below"]))
                     self.paths[name] = mount + path
-        self._fds_reset()
-
-    def _fds_reset(self) -> None:
-        for fd in self._fds.values():
-            os.close(fd)
-        self._fds.clear()
+        self.close()
 
     def set_properties(self, properties: list[str]) -> None:
         """Change properties of the running unit, until the next boot."""

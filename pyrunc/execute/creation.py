@@ -11,15 +11,16 @@ import time
 from errno import EACCES, EPERM, EROFS
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.errors import HostError, PyruncError, StateError
-from pyrunc.execute.process import oci_state, status_of
+from pyrunc.errors import HostError, PyruncError
+from pyrunc.execute.process import oci_state
 from pyrunc.execute.runtime_ops import Executor
 from pyrunc.state.lifecycle import CREATED, CREATING, STOPPED
 from pyrunc.state.record import Record, render_time
-from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO, Store, host_error
+from pyrunc.state.store import CONFIG, NOTIFY, REPLY_FIFO, START_FIFO, host_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pyrunc.execute.conversation import Message
@@ -122,6 +123,8 @@ class Creation(Executor):
 
         Its record, which is older than the cgroup, tells.
         """
+        from pyrunc.execute.claim import find_claim
+
         other = find_claim(self.entry, path)
         if other and self.cgroup is not None:
             self.cgroup.remove()  # those of the hierarchies before
@@ -217,18 +220,27 @@ class Creation(Executor):
     # --- the way back ------------------------------------------------------------------------------
 
     def undo(self) -> None:
-        """Take back everything, in reverse; what cannot be taken back is a warning."""
+        """Take back everything, in reverse; where that fails, it is a warning and the record stays."""
         steps = (self.abandon, self._undo_root_mount, self._undo_cgroup, self._undo_resctrl)
-        for step in (*steps, self.entry.remove):
-            try:
-                step()
-            except (OSError, PyruncError) as error:
-                self.log.warning(f"while undoing the create: {error}")
+        undone = [self._try_undo(step) for step in steps]
+        if all(undone):
+            self._try_undo(self.entry.remove)
+        else:
+            self._try_undo(lambda: self.entry.write(self.record))
+            self.log.warning(f"something of container {self.record.id} is left: `delete --force` removes it")
         hooks = self.record.hooks.get("poststop", [])
         if hooks and self._hooks_began:
             from pyrunc.execute.hooks import run_poststop
 
             run_poststop(hooks, oci_state(self.record, STOPPED, 0), self.record.bundle, self.log.warning)
+
+    def _try_undo(self, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except (OSError, PyruncError) as error:
+            self.log.warning(f"while undoing the create: {error}")
+            return False
+        return True
 
     def _undo_root_mount(self) -> None:
         if self.record.root_mount:
@@ -244,24 +256,9 @@ class Creation(Executor):
 
     def _undo_cgroup(self) -> None:
         if self.cgroup is not None:
+            self.cgroup.close()  # perhaps too many open files are what failed
             self.cgroup.kill()
             self.cgroup.remove()
-
-
-def find_claim(entry: Entry, path: str) -> str:
-    """The id of a container beside `entry` that is not stopped and has the cgroup `path`; "" = none."""
-    store = Store(os.path.dirname(entry.dir))
-    for id in store.list():
-        if id == entry.id:
-            continue
-        try:
-            other = store.open(id)
-            record = other.read()
-        except StateError:  # it goes, or has made nothing yet
-            continue
-        if path in record.cgroup.get("paths", {}).values() and status_of(other, record) != STOPPED:
-            return id
-    return ""
 
 
 def make_record(config: Any, entry: Entry, options: CreateOptions, plan: Plan, facts: Facts) -> Record:

@@ -149,9 +149,9 @@ class Init:
             self._poll.unregister(self.pidfd)
         except KeyError:
             pass  # stage 1 had ended before
+        pidfd = os.pidfd_open(pid)
         os.close(self.pidfd)
-        self.pid = pid
-        self.pidfd = os.pidfd_open(pid)
+        self.pid, self.pidfd = pid, pidfd
         *_, self.start_time = read_stat(pid)  # the name is stage 1's: this one may have executed already
         self._poll.register(self.pidfd, select.POLLIN)
 
@@ -233,4 +233,11 @@ def start_init(
         theirs.close()
         os.close(program)
         os.close(plan)
-    return Init(pid, pidfd, ours, listener)
+    try:
+        return Init(pid, pidfd, ours, listener)
+    except OSError:
+        send_signal(pidfd, signals.SIGKILL)
+        reap(pid)
+        os.close(pidfd)
+        ours.close()
+        raise

@@ -12,6 +12,7 @@ import time
 from errno import ENOENT, ENXIO, ESRCH
 
 from pyrunc.cores import signals
+from pyrunc.errors import EXHAUSTED
 from pyrunc.state.lifecycle import CREATED, CREATING, PAUSED, RUNNING, STOPPED, allowed
 from pyrunc.state.store import START_FIFO, Store
 
@@ -30,7 +31,9 @@ def read_stat(pid: int) -> tuple[bytes, bytes, int, int]:
     """Name, state, parent and start time (ticks after boot), see proc_pid_stat(5); state X if it is gone."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         return b"", b"X", 0, 0
     try:
         content = os.read(fd, 4096)
@@ -97,10 +100,10 @@ def wait_gone(pidfd: int, seconds: float = DEADLINE) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        if poll.poll(min(int(left * 1000) + 1, LONGEST_POLL)):
-            return True
-    return False
+    while not poll.poll(max(0, min(int((deadline - time.monotonic()) * 1000) + 1, LONGEST_POLL))):
+        if time.monotonic() >= deadline:
+            return False
+    return True
 
 
 def reap(pid: int) -> int:

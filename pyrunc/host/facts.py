@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from pyrunc.errors import EXHAUSTED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -271,7 +273,9 @@ def _read(path: str) -> str:
     """The text of a small kernel file; "" if it is not there."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         return ""
     try:
         parts = []
@@ -287,5 +291,7 @@ def _read(path: str) -> str:
 def _list(directory: str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
-    except OSError:
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         return []
