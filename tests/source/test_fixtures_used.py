@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from pyrunc.plan.mount_options import known_options
 from tests.golden import plans
 from tests.source.tree import ROOT
 
@@ -42,6 +45,12 @@ def test_every_plan_is_one_that_is_made() -> None:
 
 def test_every_process_is_planned() -> None:
     assert {path.stem for path in (FIXTURES / "processes").iterdir()} == set(plans.EXECS)
+
+
+def test_every_mount_option_is_in_a_bundle() -> None:
+    configs = [json.loads(path.read_text()) for path in (FIXTURES / "bundles").glob("*/config.json")]
+    used = {word for config in configs for mount in config.get("mounts", ()) for word in mount.get("options", ())}
+    assert set(known_options()) - used == set()
 
 
 def test_cases_hold_what_their_reader_takes() -> None:
