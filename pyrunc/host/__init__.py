@@ -1,1 +1,1 @@
-"""What the machine offers: `facts` reads it, `mountinfo` parses the kernel's list of mounts."""
+"""What the machine offers: `facts` reads it, with `mountinfo` and `namespaces` where those are needed."""

@@ -2,8 +2,9 @@
 
 One small function per rule; RULES, at the end, says which part of the
 configuration each one looks at and which section of the specification it
-enforces.  The rules of `linux` are in `rules_linux`.  All of them rely on the
-schema: types and ranges of single values are never looked at again here.
+enforces.  The rules of `linux` are in `rules_linux`, but for those of network
+devices and intelRdt.  All of them rely on the schema: types and ranges of
+single values are never looked at again here.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What is kept about a container between commands, and what is allowed when."""
+"""What is kept of a container between commands (`record`, in the `store`), what is allowed when (`lifecycle`)."""

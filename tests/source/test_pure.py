@@ -11,7 +11,6 @@ from tests.source.tree import imports_of, name_of, python_files, run_time_nodes,
 
 NOT_PURE = {
     "pyrunc.spec.load": "reads config.json",
-    "pyrunc.spec.explain": "reads config.json again for the line numbers",
 }
 PURE = ("pyrunc.spec.", "pyrunc.plan.", "pyrunc.state.lifecycle", "pyrunc.state.record", "pyrunc.errors",
         "pyrunc.cgroup.path", "pyrunc.cgroup.limits", "pyrunc.cgroup.device_rules", "pyrunc.cli.commands",
