@@ -4,6 +4,7 @@
                    `joining` those of exec, `restoration` does a create with CRIU in place of pyrunc-init
 - `init`           pyrunc-init as a running process; `conversation`: what it and the runtime say to each other
 - `process`        any process: start time, signals, the end; the status of a container
+- `claim`          which container a cgroup belongs to
 - `members`        the processes of a container without a cgroup
 - `foreground`     signals, terminal and exit status of `run` and `exec`; `console`: handing on a terminal
 - `notify_socket`  NOTIFY_SOCKET

@@ -148,7 +148,7 @@ def status_of(entry: Entry, record: Record) -> str:
     return PAUSED if is_frozen(record) else status
 
 
-def claim(root: str, id: str, command: str) -> tuple[Entry, Record]:
+def lock_container(root: str, id: str, command: str) -> tuple[Entry, Record]:
     """The container `id` for `command`, which its status allows: its entry, locked, and its record.
 
     Raises StateError for another status and where there is no such container.

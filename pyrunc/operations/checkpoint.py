@@ -9,7 +9,7 @@ from pyrunc.errors import HostError, UsageError, reason_of
 from pyrunc.execute import criu_external, criu_messages
 from pyrunc.execute.criu import Criu, check_features, check_version, config_file, find_criu
 from pyrunc.execute.criu_messages import CGROUP_MODES, DUMP, PRE_DUMP, Message, encode_request
-from pyrunc.execute.process import claim
+from pyrunc.execute.process import lock_container
 from pyrunc.linux import CLONE_NEWNET
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ def checkpoint(
     leave_running, pre_dump: it is not.  CRIU's log is `dump.log` in `work_path`
     or, without one, with the images.
     """
-    entry, record = claim(context.root, id, "checkpoint")
+    entry, record = lock_container(context.root, id, "checkpoint")
     check_host()
     options: dict[str, Any] = {
         "leave_running": leave_running, "tcp_established": tcp_established, "link_remap": link_remap,

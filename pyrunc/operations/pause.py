@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.execute.process import claim
+from pyrunc.execute.process import lock_container
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 def pause(context: Context, id: str) -> None:
     """Freeze all processes of the container `id`."""
     # locked, or on cgroup v1 what `delete --force` kills meanwhile would be frozen and could not die
-    entry, record = claim(context.root, id, "pause")
+    entry, record = lock_container(context.root, id, "pause")
     open_cgroup(record.cgroup).freeze()
     entry.close()

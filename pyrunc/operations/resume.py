@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyrunc.cgroup.driver import open_cgroup
-from pyrunc.execute.process import claim
+from pyrunc.execute.process import lock_container
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 def resume(context: Context, id: str) -> None:
     """Let the processes of the container `id` go on."""
-    entry, record = claim(context.root, id, "resume")
+    entry, record = lock_container(context.root, id, "resume")
     open_cgroup(record.cgroup).thaw()
     entry.close()

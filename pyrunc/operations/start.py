@@ -9,7 +9,7 @@ from errno import ENXIO
 from pyrunc.cores import unpack_from
 from pyrunc.errors import PyruncError, StateError
 from pyrunc.execute.conversation import ERROR, HEADER, HEADER_SIZE, MAXIMUM_SIZE, Message, parse_message
-from pyrunc.execute.process import claim, oci_state, open_pidfd, read_stat, was_executed
+from pyrunc.execute.process import lock_container, oci_state, open_pidfd, read_stat, was_executed
 from pyrunc.state.lifecycle import RUNNING, STOPPED, allowed
 from pyrunc.state.store import REPLY_FIFO, START_FIFO
 
@@ -26,7 +26,7 @@ def start(context: Context, id: str) -> None:
 
     Spec runtime.md, "Start".  If a hook fails the container is destroyed.
     """
-    entry, record = claim(context.root, id, "start")
+    entry, record = lock_container(context.root, id, "start")
     try:
         notify = start_container(context.log, entry, record)
     except HookFailed as failure:

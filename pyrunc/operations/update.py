@@ -16,7 +16,7 @@ from pyrunc.cgroup.change import (
 from pyrunc.cgroup.driver import open_cgroup
 from pyrunc.cgroup.limits import warn_unused
 from pyrunc.errors import HostError, SpecError, UsageError
-from pyrunc.execute.process import claim
+from pyrunc.execute.process import lock_container
 from pyrunc.host.facts import probe_facts
 from pyrunc.plan.cgroups import resource_limits
 from pyrunc.spec.load import load_resources
@@ -51,7 +51,7 @@ def update(
     flags = {name: value for name, value in locals().items() if name in FLAGS}
     # first, as it may wait for input, which must keep nobody else from the container
     asked = read_resources(resources) if resources else from_flags(flags)
-    entry, record = claim(context.root, id, "update")
+    entry, record = lock_container(context.root, id, "update")
     for warning in warn_unused(asked, record.cgroup.get("version", 2)):
         context.log.warning(warning)
     if schemata := [line for line in (l3_cache_schema, mem_bw_schema) if line]:

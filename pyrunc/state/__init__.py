@@ -1,1 +1,1 @@
-"""What is kept of a container between commands (`record`, in the `store`), what is allowed when (`lifecycle`)."""
+"""What is kept of a container between commands (`record`, `store`), what is allowed when (`lifecycle`)."""
