@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PERMANENT = 0x80  # IFA_F_PERMANENT
 GLOBAL = 0  # RT_SCOPE_UNIVERSE
+SETTABLE = 0x712  # IFA_F_NODAD, _HOMEADDRESS, _MANAGETEMPADDR, _NOPREFIXROUTE, _MCAUTOJOIN
 STEP = "move_network_device"
 
 
@@ -71,10 +72,11 @@ def _move(here: Any, there: Any, name: str, new_name: str, target: int) -> str:
     before = set(_indices(there))
     here.link("set", index=found[0], net_ns_fd=target, ifname=new_name)
     (index,) = set(_indices(there)) - before
+    name_inside = str(_attributes(there.get_links(index)[0])["IFLA_IFNAME"])
     for address in addresses:
-        there.addr("add", index=index, **_copy(address))
+        there.addr("add", index=index, **_copy(address, name_inside))
     there.link("set", index=index, state="up")
-    return str(_attributes(there.get_links(index)[0])["IFLA_IFNAME"])
+    return name_inside
 
 
 def _indices(route: Any) -> list[int]:
@@ -90,14 +92,16 @@ def _is_kept(address: Any) -> bool:
     return address["scope"] == GLOBAL and bool(flags & PERMANENT)
 
 
-def _copy(address: Any) -> dict[str, Any]:
+def _copy(address: Any, name: str) -> dict[str, Any]:
+    """The address with its peer, flags and metric; its label is renamed as the kernel would, with the device."""
     attributes = _attributes(address)
-    copied = {
-        "family": address["family"],
-        "address": attributes.get("IFA_LOCAL") or attributes["IFA_ADDRESS"],
-        "prefixlen": address["prefixlen"],
-        "scope": address["scope"],
-    }
-    if broadcast := attributes.get("IFA_BROADCAST"):
-        copied["broadcast"] = broadcast
+    copied = {field: address[field] for field in ("family", "prefixlen", "scope")}
+    for key in ("ADDRESS", "LOCAL", "BROADCAST", "RT_PRIORITY"):
+        if attributes.get(f"IFA_{key}"):
+            copied[key.lower()] = attributes[f"IFA_{key}"]
+    if flags := attributes.get("IFA_FLAGS", address["flags"]) & SETTABLE:
+        copied["flags"] = flags
+    _, colon, suffix = str(attributes.get("IFA_LABEL", "")).partition(":")
+    if colon:
+        copied["label"] = f"{name}:{suffix}"
     return copied

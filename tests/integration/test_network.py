@@ -56,6 +56,24 @@ def test_moves_with_its_addresses(box: Box, device: str) -> None:
     assert not exists(device)
 
 
+def test_addresses_keep_what_belongs_to_them(box: Box, device: str) -> None:
+    """The runtime MUST preserve existing attributes: an address's peer, label and metric, or that it has no route."""
+    for address in (
+        ["10.99.8.1", "peer", "10.99.8.2/32"],
+        ["10.99.9.1/24", "label", f"{device}:x", "noprefixroute"],
+        ["10.99.10.1/24", "metric", "77"],
+    ):
+        assert ip("addr", "add", *address, "dev", device).returncode == 0
+    attributes = ("mtu", "1400", "address", "02:11:22:33:44:55", "alias", "mine")
+    assert ip("link", "set", device, *attributes).returncode == 0
+    script = "ip -o addr; ip -o link; ip route; cat /sys/class/net/new0/ifalias"
+    out = box.run(with_device(box, device, "new0").shell(script)).ok().out
+    assert "inet 10.99.8.1 peer 10.99.8.2/32" in out
+    assert " new0:x" in out and "10.99.9.0/24" not in out
+    assert "10.99.10.0/24 dev new0 scope link  src 10.99.10.1  metric 77" in out
+    assert "mtu 1400" in out and "02:11:22:33:44:55" in out and "mine" in out
+
+
 @pytest.mark.parametrize(("asked", "got"), [("inside0", "inside0"), ("in%d", "in0")])
 def test_renames(box: Box, device: str, asked: str, got: str) -> None:
     assert f" {got}@" in box.run(with_device(box, device, asked)).ok().out
