@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.execute.conversation import Message
+    from pyrunc.execute.resctrl import Groups
     from pyrunc.host.facts import Facts
     from pyrunc.operations import Log
     from pyrunc.plan.ops import Slot
@@ -55,6 +56,7 @@ class Creation(Executor):
         self._text: bytes = loaded.text
         self._notify = bool(options.notify_socket)
         self._hooks_began = False
+        self._groups: Groups | None = None
 
     # --- the record and the rendezvous ---------------------------------------------------
 
@@ -177,11 +179,13 @@ class Creation(Executor):
 
     # --- resource groups and network devices ------------------------------------------------------
 
-    def make_resctrl_group(self, path: str, rule: int, schemata: list[str]) -> None:
-        """Make a group; remember to remove it."""
-        from pyrunc.execute.resctrl import make_group
+    def make_resctrl_group(self, path: str, rule: int, same: list[str], written: list[str]) -> None:
+        """Make a group; one named by closID outlives the container, others are recorded to be removed."""
+        from pyrunc.execute.resctrl import Groups
+        from pyrunc.plan.resctrl import MUST_BE_SAME
 
-        if make_group(path, rule, schemata):
+        self._groups = self._groups or Groups()
+        if self._groups.make(path, rule, same, written) and rule != MUST_BE_SAME:
             self.record.resctrl.append(path)
             self.entry.write(self.record)
 
@@ -249,10 +253,8 @@ class Creation(Executor):
             detach_root_mount(self.record)
 
     def _undo_resctrl(self) -> None:
-        if self.record.resctrl:
-            from pyrunc.execute.resctrl import remove_groups
-
-            remove_groups(self.record.resctrl)
+        if self._groups:
+            self._groups.undo()
 
     def _undo_cgroup(self) -> None:
         if self.cgroup is not None:

@@ -93,7 +93,7 @@ def _is_kept(address: Any) -> bool:
 
 
 def _copy(address: Any, name: str) -> dict[str, Any]:
-    """The address with its peer, flags and metric; its label is renamed as the kernel would, with the device."""
+    """The address with its peer, flags and metric; a label is renamed with the device, as the kernel does."""
     attributes = _attributes(address)
     copied = {field: address[field] for field in ("family", "prefixlen", "scope")}
     for key in ("ADDRESS", "LOCAL", "BROADCAST", "RT_PRIORITY"):

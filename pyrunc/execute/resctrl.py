@@ -8,33 +8,48 @@ from __future__ import annotations
 import os
 
 from pyrunc.errors import HostError, OperationError, reason_of
-from pyrunc.plan.resctrl import MUST_BE_SAME, MUST_EXIST
+from pyrunc.plan.resctrl import MUST_BE_NEW, MUST_BE_SAME, MUST_EXIST
 
 STEP = "make_resctrl_group"
 
 
-def make_group(path: str, rule: int, schemata: list[str]) -> bool:
-    """Make the group and write its schemata; True if it was not there before (see the operation)."""
-    try:
-        if rule == MUST_EXIST:
-            os.stat(f"{path}/tasks")
-            return False
-        os.mkdir(path, 0o755)
-        made = True
-    except FileExistsError:
-        made = False
-    except OSError as error:
-        raise _error(f"cannot use the resctrl group {path}: {reason_of(error)}", path, error) from error
-    if not made and rule == MUST_BE_SAME:
-        compare_schemata(path, schemata)
+class Groups:
+    """The groups of one create: those made, and what was in those that are the host's, to take it back."""
+
+    __slots__ = ("_before", "_made")
+
+    def __init__(self) -> None:
+        self._made: list[str] = []
+        self._before: list[tuple[str, list[str]]] = []
+
+    def make(self, path: str, rule: int, same: list[str], written: list[str]) -> bool:
+        """Make the group and write its schemata; True if it was not there before (see the operation)."""
+        try:
+            if rule == MUST_EXIST:
+                os.stat(f"{path}/tasks")
+                return False
+            os.mkdir(path, 0o755)
+        except OSError as error:
+            if not isinstance(error, FileExistsError) or rule == MUST_BE_NEW:
+                text = f"cannot use the resctrl group {path}: {reason_of(error)}"
+                raise _error(text, path, error) from error
+        else:
+            self._made.append(path)
+            write_schemata(path, same + written)
+            return True
+        lines = _read_schemata(path)
+        if rule == MUST_BE_SAME:
+            compare_schemata(path, same, lines)
+            same = []
+        self._before.append((path, lines))
+        write_schemata(path, same + written)
         return False
-    try:
-        write_schemata(path, schemata)
-    except OperationError:
-        if made:
-            os.rmdir(path)
-        raise
-    return made
+
+    def undo(self) -> None:
+        """Give groups back their schemata, and remove those that were made."""
+        for path, lines in reversed(self._before):
+            write_schemata(path, lines)
+        remove_groups(self._made)
 
 
 def write_schemata(path: str, schemata: list[str]) -> None:
@@ -48,13 +63,9 @@ def write_schemata(path: str, schemata: list[str]) -> None:
             raise _error(f"{text} ({said})" if said else text, path, error) from error
 
 
-def compare_schemata(path: str, schemata: list[str]) -> None:
-    """HostError unless an existing group has what these lines ask for."""
-    try:
-        with open(f"{path}/schemata", encoding="ascii") as file:
-            actual = parse_schemata(file.read().splitlines())
-    except OSError as error:
-        raise _error(f"cannot read {path}/schemata: {reason_of(error)}", path, error) from error
+def compare_schemata(path: str, schemata: list[str], lines: list[str]) -> None:
+    """HostError unless a group with the schemata `lines` has what `schemata` ask for."""
+    actual = parse_schemata(lines)
     for resource, domains in parse_schemata(schemata).items():
         for domain, value in domains.items():
             if actual.get(resource, {}).get(domain) != value:
@@ -90,6 +101,14 @@ def remove_groups(paths: list[str]) -> None:
             os.rmdir(path)
         except FileNotFoundError:
             pass
+
+
+def _read_schemata(path: str) -> list[str]:
+    try:
+        with open(f"{path}/schemata", encoding="ascii") as file:
+            return file.read().splitlines()
+    except OSError as error:
+        raise _error(f"cannot read {path}/schemata: {reason_of(error)}", path, error) from error
 
 
 def _write(path: str, text: str) -> None:

@@ -586,13 +586,14 @@ def move_network_device(name: str, new_name: str) -> Op:
     return Op("move_network_device", name, new_name)
 
 
-def make_resctrl_group(path: str, rule: int, schemata: list[str]) -> Op:
-    """Make a group below the resctrl mount and write its schemata.
+def make_resctrl_group(path: str, rule: int, same: list[str], written: list[str]) -> Op:
+    """Make a group below the resctrl mount and write its schemata, `same` and then `written`.
 
-    rule: what about one that is there: 0 it must be, 1 its schemata must be the
-    same, 2 they are written.  Those made here are recorded, and removed with the container.
+    rule: what about one that is there: 0 it must be, and nothing is written;
+    1 it must have the schemata `same`, and only `written` is; 2 it is taken;
+    3 it must not be.  Those made here by rule 2 or 3 are removed with the container.
     """
-    return Op("make_resctrl_group", path, rule, schemata)
+    return Op("make_resctrl_group", path, rule, same, written)
 
 
 def join_resctrl_group(path: str) -> Op:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from pyrunc.plan.ops import Op
 
 POINTER = "/linux/intelRdt"
-MUST_EXIST, MUST_BE_SAME, TAKE = 0, 1, 2
+MUST_EXIST, MUST_BE_SAME, TAKE, MUST_BE_NEW = 0, 1, 2, 3
 """What about a group that is there already: the rules of `make_resctrl_group`."""
 
 
-def schemata_of(rdt: Mapping[str, Any]) -> list[str]:
-    """The lines for the file `schemata`, in the order of the specification."""
-    lines = [rdt.get("l3CacheSchema") or "", rdt.get("memBwSchema") or "", *(rdt.get("schemata") or ())]
-    return [line for line in lines if line]
+def schemata_of(rdt: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The lines for the file `schemata`: of l3CacheSchema and memBwSchema, and of `schemata`."""
+    lines = [*(rdt.get("l3CacheSchema") or "").split("\n"), rdt.get("memBwSchema") or ""]
+    return [line for line in lines if line], [line for line in rdt.get("schemata") or () if line]
 
 
 def group_path(rdt: Mapping[str, Any], mount: str, id: str) -> str:
@@ -39,11 +39,12 @@ def plan_resctrl(rdt: Mapping[str, Any], facts: Facts, id: str) -> list[Op]:
     if not facts.resctrl:
         text = "intelRdt needs the resctrl file system, which is not mounted"
         raise HostError(text, pointer=POINTER, hint="mount -t resctrl resctrl /sys/fs/resctrl")
-    path, lines = group_path(rdt, facts.resctrl, id), schemata_of(rdt)
-    rule = TAKE if not rdt.get("closID") else MUST_BE_SAME if lines else MUST_EXIST
-    plan = [ops.make_resctrl_group(path, rule, lines).at(POINTER), ops.join_resctrl_group(path).at(POINTER)]
+    path, (same, written) = group_path(rdt, facts.resctrl, id), schemata_of(rdt)
+    rule = TAKE if not rdt.get("closID") else MUST_BE_SAME if same or written else MUST_EXIST
+    make = ops.make_resctrl_group(path, rule, same, written)
+    plan = [make.at(POINTER), ops.join_resctrl_group(path).at(POINTER)]
     if rdt.get("enableMonitoring"):
         monitor = f"{path}/mon_groups/{id}"
-        plan.append(ops.make_resctrl_group(monitor, TAKE, []).at(f"{POINTER}/enableMonitoring"))
+        plan.append(ops.make_resctrl_group(monitor, MUST_BE_NEW, [], []).at(f"{POINTER}/enableMonitoring"))
         plan.append(ops.join_resctrl_group(monitor).at(f"{POINTER}/enableMonitoring"))
     return plan

@@ -386,10 +386,7 @@ DOCUMENT: dict[str, Any] = {'common.json': {'$schema': 'https://json-schema.org/
                                                                                             'break',
                                                                              'type': 'string',
                                                                              'pattern': '^[^\\u0000\\n]*$'}},
-                                                      'l3CacheSchema': {'description': 'one line without a line '
-                                                                                       'break',
-                                                                        'type': 'string',
-                                                                        'pattern': '^[^\\u0000\\n]*$'},
+                                                      'l3CacheSchema': {'$ref': 'common.json#/$defs/text'},
                                                       'memBwSchema': {'description': 'one line that begins with MB:',
                                                                       'type': 'string',
                                                                       'pattern': '^MB:[^\\u0000\\n]*$'},

@@ -279,7 +279,7 @@ ELSEWHERE = {
     ("config-linux.md#intelrdt", "closID without schemata, and no such directory"): (
         _RESCTRL, "test_group_that_must_exist",
     ),
-    ("config-linux.md#intelrdt", "schemata other than those of the existing closID"): (
+    ("config-linux.md#intelrdt", "l3CacheSchema or memBwSchema other than those of the existing closID"): (
         _RESCTRL, "test_existing_group_must_have_the_same",
     ),
     ("config-linux.md#intelrdt", "a monitoring group that cannot be made"): (

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pyrunc.errors import HostError, OperationError, PyruncError
-from pyrunc.execute.resctrl import join_group, make_group, parse_schemata, remove_groups
+from pyrunc.execute.creation import Creation
+from pyrunc.execute.resctrl import Groups, join_group, parse_schemata, remove_groups
 from pyrunc.host.facts import Facts
 from pyrunc.plan.network import plan_net_devices
-from pyrunc.plan.resctrl import MUST_BE_SAME, MUST_EXIST, TAKE, plan_resctrl
+from pyrunc.plan.resctrl import MUST_BE_NEW, MUST_BE_SAME, MUST_EXIST, TAKE, plan_resctrl
+from pyrunc.state.record import Record
 
 ALL = "L3:0=fffff;1=fffff\nMB:0=100;1=100\n"
 
@@ -43,7 +47,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_new_group_with_schemata(tree: Path) -> None:
     path = f"{tree}/g"
-    assert make_group(path, MUST_BE_SAME, ["L3:0=f", "MB:0=50"])
+    assert Groups().make(path, MUST_BE_SAME, ["L3:0=f"], ["MB:0=50"])
     assert Path(path, "schemata").read_text().startswith("MB:0=50\n")  # the kernel takes line by line
     join_group(path, 77)
     assert Path(path, "tasks").read_text() == "77"
@@ -55,22 +59,43 @@ def test_new_group_with_schemata(tree: Path) -> None:
 def test_existing_group_must_have_the_same(tree: Path) -> None:
     path = f"{tree}/g"
     os.mkdir(path)
-    assert not make_group(path, MUST_BE_SAME, ["L3:0=0fffff", "MB:1=100"])
+    groups = Groups()
+    assert not groups.make(path, MUST_BE_SAME, ["L3:0=0fffff", "MB:1=100"], [])
     with pytest.raises(HostError, match="L3 differs"):
-        make_group(path, MUST_BE_SAME, ["L3:1=3"])
+        groups.make(path, MUST_BE_SAME, ["L3:1=3"], ["L3:1=3"])
     assert Path(path, "schemata").read_text() == ALL
+
+
+def test_schemata_are_written_to_an_existing_group(tree: Path) -> None:
+    """ "If `schemata` field is set, runtimes MUST write the value": only the two older ones are compared."""
+    path = f"{tree}/g"
+    os.mkdir(path)
+    groups, written = Groups(), []
+    assert not groups.make(path, MUST_BE_SAME, ["L3:0=fffff"], ["MB:0=20;1=50"])
+    assert Path(path, "schemata").read_text().startswith("MB:0=20;1=50\n")
+    assert groups.make(f"{path}/mon_groups/id", MUST_BE_NEW, [], [])
+    groups.undo()
+    assert not Path(path, "mon_groups/id").exists()
+    written = Path(path, "schemata").read_text().splitlines()
+    assert written[0] == ALL.splitlines()[1]  # the last of the lines that were there
+
+
+def test_monitoring_group_is_dedicated(tree: Path) -> None:
+    os.mkdir(f"{tree}/mon_groups/id")
+    with pytest.raises(OperationError, match="mon_groups/id: file exists"):
+        Groups().make(f"{tree}/mon_groups/id", MUST_BE_NEW, [], [])
 
 
 def test_group_that_must_exist(tree: Path) -> None:
     with pytest.raises(OperationError, match="no such file"):
-        make_group(f"{tree}/g", MUST_EXIST, [])
-    assert not make_group(str(tree), MUST_EXIST, [])
+        Groups().make(f"{tree}/g", MUST_EXIST, [], [])
+    assert not Groups().make(str(tree), MUST_EXIST, [], [])
 
 
 def test_own_group_is_taken_as_it_is(tree: Path) -> None:
     path = f"{tree}/g"
     os.mkdir(path)
-    assert not make_group(path, TAKE, ["MB:0=20"])
+    assert not Groups().make(path, TAKE, ["MB:0=20"], [])
     assert Path(path, "schemata").read_text().startswith("MB:0=20\n")
 
 
@@ -80,9 +105,11 @@ def test_refused_schemata_leave_nothing(tree: Path, monkeypatch: pytest.MonkeyPa
     def refuse(fd: int, data: bytes) -> int:
         raise OSError(22, "Invalid argument")
 
+    groups = Groups()
     monkeypatch.setattr(os, "write", refuse)
     with pytest.raises(OperationError, match="invalid argument .mask 0x0 is invalid"):
-        make_group(f"{tree}/g", TAKE, ["L3:0=0"])
+        groups.make(f"{tree}/g", TAKE, ["L3:0=0"], [])
+    groups.undo()
     assert not (tree / "g").exists()
 
 
@@ -92,11 +119,28 @@ def test_monitoring_group_that_cannot_be_made(tree: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "mkdir", full)
     with pytest.raises(OperationError, match="mon_groups/x: no space left on device"):
-        make_group(f"{tree}/mon_groups/x", TAKE, [])
+        Groups().make(f"{tree}/mon_groups/x", MUST_BE_NEW, [], [])
+
+
+@pytest.mark.parametrize(("rule", "kept"), [(MUST_BE_SAME, True), (TAKE, False), (MUST_BE_NEW, False)])
+def test_class_named_by_closid_outlives_the_container(tree: Path, rule: int, kept: bool) -> None:
+    """ "If `closID` is set […], the runtime MUST NOT remove the sub-directory when the container is deleted"."""
+    record = Record("id", "/b")
+    creation: Any = SimpleNamespace(
+        _groups=None, record=record, entry=SimpleNamespace(write=lambda record: None)
+    )
+    Creation.make_resctrl_group(creation, f"{tree}/g", rule, ["L3:0=f"], [])
+    remove_groups(record.resctrl)
+    assert Path(f"{tree}/g").exists() == kept
+    creation._groups.undo()  # of a create that fails later
+    assert not Path(f"{tree}/g").exists()
 
 
 def test_schemata() -> None:
-    assert parse_schemata(["    L3:0=0FF;01=0", "MB:0=100"]) == {"L3": {"0": "ff", "1": "0"}, "MB": {"0": "100"}}
+    assert parse_schemata(["    L3:0=0FF;01=0", "MB:0=100"]) == {
+        "L3": {"0": "ff", "1": "0"},
+        "MB": {"0": "100"},
+    }
 
 
 # --- plans ------------------------------------------------------------------------------
@@ -107,21 +151,24 @@ def facts(**values: object) -> Facts:
 
 
 @pytest.mark.parametrize(
-    ("rdt", "path", "rule", "lines"),
+    ("rdt", "path", "rule", "same", "written"),
     [
-        ({}, "/r/id", TAKE, []),
-        ({"schemata": ["MB:0=1"]}, "/r/id", TAKE, ["MB:0=1"]),
-        ({"closID": "c"}, "/r/c", MUST_EXIST, []),
-        ({"closID": "/"}, "/r", MUST_EXIST, []),
+        ({}, "/r/id", TAKE, [], []),
+        ({"schemata": ["MB:0=1"]}, "/r/id", TAKE, [], ["MB:0=1"]),
+        ({"l3CacheSchema": "L3:0=1\nL2:0=1"}, "/r/id", TAKE, ["L3:0=1", "L2:0=1"], []),
+        ({"closID": "c"}, "/r/c", MUST_EXIST, [], []),
+        ({"closID": "/"}, "/r", MUST_EXIST, [], []),
         (
             {"closID": "c", "schemata": ["L2:0=1"], "memBwSchema": "MB:0=2", "l3CacheSchema": "L3:0=3"},
-            "/r/c", MUST_BE_SAME, ["L3:0=3", "MB:0=2", "L2:0=1"],
+            "/r/c", MUST_BE_SAME, ["L3:0=3", "MB:0=2"], ["L2:0=1"],
         ),
     ],
 )  # fmt: skip
-def test_classes_of_service(rdt: dict[str, object], path: str, rule: int, lines: list[str]) -> None:
+def test_classes_of_service(
+    rdt: dict[str, object], path: str, rule: int, same: list[str], written: list[str]
+) -> None:
     make, join = plan_resctrl(rdt, facts(), "id")
-    assert make.args == (path, rule, lines)
+    assert make.args == (path, rule, same, written)
     assert join.args == (path,)
 
 
