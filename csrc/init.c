@@ -51,6 +51,51 @@ uint32_t slot_index(const struct op *op, unsigned index)
     return (uint32_t)arg_int(op, index);
 }
 
+/* Whether an operation after `op`, the running one, has the slot among its arguments. */
+static int is_used_later(const struct context *context, const struct op *op, uint32_t slot)
+{
+    for (uint32_t number = context->op + 1; number < context->plan.op_count; number++) {
+        op = op_next(op);
+        for (unsigned i = 0; i < op->argc; i++)
+            if (op_arg(op, i)->kind == ARG_SLOT && arg_int(op, i) == slot)
+                return 1;
+    }
+    return 0;
+}
+
+/* The lowest descriptor from `first` on that is a slot's or the socket; ~0U if there is none. */
+static unsigned next_kept(const struct context *context, unsigned first)
+{
+    unsigned found = (unsigned)context->socket >= first ? (unsigned)context->socket : ~0U;
+
+    for (uint32_t i = 0; i < context->plan.slot_count; i++) {
+        unsigned fd = (unsigned)context->plan.slot_fd[i];
+        if (fd >= first && fd < found)
+            found = fd;
+    }
+    return found;
+}
+
+/* Closed, not only marked to be closed by execve(2): until then /proc/self/fd would lead to
+ * them, as a working directory or in the path of a program (CVE-2024-21626). */
+int op_close_fds(struct context *context, const struct op *op)
+{
+    unsigned first = 3U + (unsigned)arg_int(op, 0), kept;
+    int error = 0;
+
+    context->root = context->null = context->empty = -1;
+    for (uint32_t i = 0; i < context->plan.slot_count; i++)
+        if (!is_used_later(context, op, i))
+            context->plan.slot_fd[i] = -1;
+    do {
+        kept = next_kept(context, first);
+        if (kept > first)
+            error = sys_call(SYS_close_range, first, kept == ~0U ? kept : kept - 1, 0U);
+        first = kept + 1;
+    } while (!error && kept != ~0U);
+    return error;
+}
+
 int op_signal(struct context *context, const struct op *op)
 {
     return reply_signal(context, arg_str(op, 0));

@@ -18,7 +18,6 @@
 
 enum { MOST_VARIABLES = 65536 };
 
-#define CLOSE_CLOEXEC 4U    /* CLOSE_RANGE_CLOEXEC */
 #define NO_SLOT UINT32_MAX /* the listener is in no slot: it is sent as it is made */
 
 static char program[PATH_MAX];            /* what find_executable found */
@@ -234,12 +233,6 @@ int op_await_start(struct context *context, const struct op *op)
     if (got < 0)
         return -errno;
     return got == 1 ? 0 : -EPIPE;
-}
-
-int op_close_fds(struct context *context, const struct op *op)
-{
-    (void)context;
-    return sys_call(SYS_close_range, 3U + (unsigned)arg_int(op, 0), ~0U, CLOSE_CLOEXEC);
 }
 
 /* The plan's variables, and HOME if find_home ran and they hold none that is not empty. */

@@ -532,7 +532,10 @@ def await_start(start: Slot, reply: Slot) -> Op:
 
 
 def close_fds(keep: int) -> Op:
-    """close_range(2) with CLOEXEC from fd 3 + keep on (preserved fds stay)."""
+    """Close all from fd 3 + keep on but the socket and the slots of later operations; `root` is gone, too.
+
+    What is below that is preserved for the program.
+    """
     return Op("close_fds", keep)
 
 

@@ -120,6 +120,42 @@ def test_close_fds_keeps_what_is_preserved(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text().split() == ["0", "1", "2", "3"]  # 3 is the directory ls reads
 
 
+def test_close_fds_closes_at_once_what_no_later_operation_uses() -> None:
+    """While a directory is open, /proc/self/fd leads out of the root."""
+    used, unused, tree = Slot("used"), Slot("unused"), Slot("tree")
+    leak = os.open("/", os.O_RDONLY)
+    operations = [
+        ops.open_source(unused, "/usr"), ops.open_source(used, "/tmp"), ops.open_source(tree, "/etc"),
+        ops.open_root(), ops.close_fds(0), ops.signal("look"), ops.wait("end"), ops.send_fd(used),
+        ops.make_directory("/tmp", 0o755),
+    ]  # fmt: skip
+    with InitProcess(operations, leaked=[leak]) as init:
+        init.until("look")
+        folder = Path(f"/proc/{init.pid}/fd")
+        found = {number.readlink() for number in folder.iterdir() if number.is_dir()}
+        assert found == {Path("/tmp")}
+        init.signal("end")
+        with pytest.raises(InitError) as caught:
+            while init.receive():
+                pass
+        assert (caught.value.op, caught.value.errno) == ("make_directory", errno.EBADF)
+    os.close(leak)
+
+
+def test_close_fds_closes_between_what_is_kept() -> None:
+    first, second = Slot("first"), Slot("second")
+    operations = [
+        ops.open_source(Slot("a"), "/"), ops.open_source(first, "/tmp"), ops.open_source(Slot("b"), "/"),
+        ops.open_source(second, "/etc"), ops.open_source(Slot("c"), "/"),
+        ops.close_fds(0), ops.signal("look"), ops.wait("end"), ops.send_fd(first), ops.send_fd(second),
+    ]  # fmt: skip
+    with InitProcess(operations) as init:
+        init.until("look")
+        folder = Path(f"/proc/{init.pid}/fd")
+        found = sorted(str(number.readlink()) for number in folder.iterdir() if number.is_dir())
+        assert found == ["/etc", "/tmp"]
+
+
 # --- HOME ---
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nbad line\nshort:x:5\ntext:x:5x:0::/wrong:/x\nuser:x:1000:1000:a user:/home/user:/x"
