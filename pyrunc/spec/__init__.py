@@ -2,6 +2,7 @@
 
 - `load`           files, and the order of the checks
 - `schema`         the verdict: the interpreter of `schema_table`, generated from spec-fixtures/schema
+- `nulls`          properties that are null, taken for absent
 - `rules`          the MUSTs that a schema cannot say; those of `linux` are in `rules_linux`
 - `explain`        every violation in words, through `json_schema` on `schema_document`; `position`: its line
 - `types`          the shape of documents, for the type checker; `types_linux`: that of `linux`

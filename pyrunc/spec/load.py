@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from pyrunc.cores import parse_json
+from pyrunc.cores import parse_json, render_json
 from pyrunc.errors import SpecError, reason_of
 from pyrunc.spec.rules import ROOTS, check_rules, nest
 from pyrunc.spec.schema import is_valid
@@ -25,7 +25,7 @@ CONFIG_NAME = "config.json"
 
 
 class LoadedConfig:
-    """A valid configuration: `config`, and its `text` byte by byte."""
+    """A valid configuration: `config`, and its `text`, byte by byte unless something was null."""
 
     __slots__ = ("config", "text")
 
@@ -41,8 +41,7 @@ def load_bundle(bundle: str) -> LoadedConfig:
     """
     path = os.path.join(bundle, CONFIG_NAME)
     text = _read(path)
-    config: Config = _load(text, path, "config", CONFIG)
-    return LoadedConfig(config, text)
+    return LoadedConfig(*_load(text, path, "config", CONFIG))
 
 
 def load_process(source: str | bytes) -> Process:
@@ -66,24 +65,33 @@ def validate_bundle(bundle: str) -> list[SpecError]:
     except SpecError as error:
         return [error]
     from pyrunc.spec.explain import explain
+    from pyrunc.spec.nulls import without_nulls
 
-    return explain(value, text, path, "config")
+    return explain(without_nulls(value, CONFIG), text, path, "config")
 
 
 def _load_source(source: str | bytes, kind: str, schema: Node) -> Any:
-    if isinstance(source, bytes):
-        return _load(source, kind, kind, schema)
-    return _load(_read(source), source, kind, schema)
+    text, path = (source, kind) if isinstance(source, bytes) else (_read(source), source)
+    return _load(text, path, kind, schema)[0]
 
 
-def _load(text: bytes, path: str, kind: str, schema: Node) -> Any:
-    """The valid value of a document of one kind: config, process or resources."""
+def _load(text: bytes, path: str, kind: str, schema: Node) -> tuple[Any, bytes]:
+    """The valid value of a document of one kind (config, process or resources), and its text."""
     value = _parse(text, path)
-    if is_valid(value, schema) and not any(True for _ in check_rules(nest(value, kind), ROOTS[kind])):
-        return value
+    if _is_good(value, kind, schema):
+        return value, text
+    from pyrunc.spec.nulls import without_nulls
+
+    value = without_nulls(value, schema)
+    if _is_good(value, kind, schema):
+        return value, render_json(value).encode()
     from pyrunc.spec.explain import explain, summarise
 
     raise summarise(explain(value, text, path, kind))
+
+
+def _is_good(value: Any, kind: str, schema: Node) -> bool:
+    return is_valid(value, schema) and not any(True for _ in check_rules(nest(value, kind), ROOTS[kind]))
 
 
 def _read(path: str) -> bytes:

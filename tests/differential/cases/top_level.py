@@ -24,6 +24,20 @@ def hostname_without_namespace(bundle: Bundle, lab: Lab) -> None:
     bundle.without_namespace("uts")
 
 
+def nulls(bundle: Bundle, lab: Lab) -> None:
+    """Every property that may be absent and is, given as null."""
+    config, process, linux = bundle.config, bundle.config["process"], bundle.linux
+    for holder, names in (
+        (config, ("hooks", "annotations", "domainname")),
+        (config["mounts"][-1], ("uidMappings", "gidMappings")),
+        (process, ("terminal", "consoleSize", "rlimits", "capabilities", "noNewPrivileges", "oomScoreAdj")),
+        (process, ("apparmorProfile", "selinuxLabel")),
+        (linux, ("resources", "devices", "sysctl", "seccomp", "maskedPaths", "readonlyPaths", "mountLabel")),
+        (linux, ("uidMappings", "rootfsPropagation", "personality", "intelRdt")),
+    ):
+        holder.update(dict.fromkeys(names))
+
+
 ONLY_1 = (
     "config.md: the version MUST be that of the specification the bundle complies with; only 1.x is known"
 )
@@ -52,6 +66,12 @@ CASES = [
         crun={"newer:error": "an error either way; ours is that of the path"},
     ),
     Case("root-object-missing", drop("/root")),
+    Case("nulls", nulls),
+    Case(
+        "null-limits",
+        put("/linux/resources", {"memory": None, "pids": {"limit": 5}, "cpu": {"shares": None}}),
+    ),
+    Case("null-required", put("/process/args", None)),
     Case("hostname", put("/hostname", "a-name.example"), "read:/proc/sys/kernel/hostname"),
     Case("hostname-absent", drop("/hostname")),
     Case("hostname-inherited", inherited_uts),

@@ -84,6 +84,19 @@ def test_bad_process(change, pointer, text):
     assert (caught.value.pointer, caught.value.text) == (pointer, text)
 
 
+def test_null_is_as_good_as_absent(tmp_path):
+    """For what may be absent: what is required is refused, and so are keys of the document's own choice."""
+    config = {"ociVersion": "1.2.0", "root": {"path": "x", "readonly": None}, "hooks": None, "process": None}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    loaded = load.load_bundle(str(tmp_path))
+    assert loaded.config == json.loads(loaded.text) == {"ociVersion": "1.2.0", "root": {"path": "x"}}
+    assert load.validate_bundle(str(tmp_path)) == []
+    assert load.load_process(json.dumps({**PROCESS, "env": None}).encode()) == PROCESS
+    assert load.load_resources(b'{"memory": {"limit": null}, "pids": null}') == {"memory": {}}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "annotations": {"a": None}, "ociVersion": None}))
+    assert [error.pointer for error in load.validate_bundle(str(tmp_path))] == ["/ociVersion", "/annotations/a"]
+
+
 def test_bad_resources():
     with pytest.raises(SpecError) as caught:
         load.load_resources(b'{"memory": {"limit": 2, "swap": 1}, "pids": {"limit": "x"}}')
