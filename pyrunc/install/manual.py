@@ -65,13 +65,14 @@ As systemd sets them; passed on to the container.
 .B PATH
 Where
 .BR criu (8),
-.BR newuidmap (1)
-and
+.BR newuidmap (1),
 .BR newgidmap (1)
+and
+.BR ps (1)
 are looked for.
 .TP
-.B DBUS_SESSION_BUS_ADDRESS
-The bus of an ordinary user's systemd, with \-\-systemd\-cgroup.
+.BR DBUS_SYSTEM_BUS_ADDRESS ,\  DBUS_SESSION_BUS_ADDRESS
+The bus of the system's and of an ordinary user's systemd, with \-\-systemd\-cgroup.
 .SH FILES
 .TP
 .I config.json
@@ -87,8 +88,8 @@ The records of root's containers, one directory for each, unless \-\-root names 
 .I $XDG_RUNTIME_DIR/pyrunc
 The records of an ordinary user's containers.
 .TP
-.I /run/pyrunc.cache
-Compiled seccomp filters; may be removed at any time.
+.IR /run/pyrunc.cache ,\  $XDG_RUNTIME_DIR/pyrunc.cache
+Compiled seccomp filters, root's and an ordinary user's; may be removed at any time.
 .TP
 .I /var/lib/pyrunc/snapshot
 Startup images, see
