@@ -48,9 +48,8 @@ TABLE = "pyrunc.state.lifecycle"
 REFUSALS = {
     "cannot exec in a": {TABLE},
     "cannot start an already running container": {TABLE},
-    # the kernel says so after the table allowed it: the init died in between
-    "cannot start a container that has stopped": {TABLE, "pyrunc.operations.start"},
-    "container not running": {TABLE, "pyrunc.operations.kill"},
+    "cannot start a container that has stopped": {TABLE},
+    "container not running": {TABLE},
     "that is not stopped": {TABLE},
     "container not paused": {TABLE},
 }
