@@ -23,10 +23,26 @@ def name(path: Path) -> str:
     return path.name
 
 
-@pytest.mark.parametrize("document", PAGES, ids=name)
+def anchors(document: Path) -> set[str]:
+    """What links to the headings of a page end with."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+ALL_PAGES = sorted(path for folder in ("", "pyrunc", "csrc", "spec-fixtures", "tests")
+                   for path in (CHECKOUT / folder).glob("**/*.md" if folder else "*.md"))  # fmt: skip
+
+
+@pytest.mark.parametrize("document", ALL_PAGES, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_links_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
-        assert "://" in target or (document.parent / target).exists(), target
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
 
 
 def test_readme_links_every_page() -> None:
