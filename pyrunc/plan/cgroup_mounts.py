@@ -27,8 +27,7 @@ def add_cgroup_mount(
     """Add the operations for mount `index`, of type cgroup (or cgroup2 on a v2 host)."""
     pointer = f"/mounts/{index}"
     refuse_data(options, pointer)
-    options.set |= options.all_set | SAFE
-    options.all_set = 0
+    options.set |= SAFE
     if context.facts.cgroup_version == 2:
         if context.facts.cgroup_mounts:
             _add_hierarchy(plan, context, options, target, f"{index}", "")

@@ -71,8 +71,8 @@ SWITCHES = ("bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap")
 class MountOptions:
     """The options of one mount, sorted by what they act on.
 
-    set, clear: MOUNT_ATTR_* of the mount; all_set, all_clear: the same for all
-    mounts below too; propagation: (MS_*, recursive) in order; superblock: flags
+    set, clear: MOUNT_ATTR_* of the mount itself; all_set, all_clear: what the
+    recursive words give to those below; propagation: (MS_*, recursive) in order; superblock: flags
     of the file system as fsconfig keys; data: (index, word) for the file system;
     switches: words of SWITCHES.
     """
@@ -100,9 +100,7 @@ def parse_mount_options(words: list[str] | tuple[str, ...]) -> MountOptions:
     result = MountOptions()
     for index, word in enumerate(words):
         if word in ATTRIBUTES:
-            set, clear = ATTRIBUTES[word]
-            result.set = result.set & ~clear | set
-            result.clear = result.clear & ~set | clear
+            result.set, result.clear = _apply(word, result.set, result.clear)
         elif word in SWITCHES:
             result.switches.add(word)
         elif word in PROPAGATION:
@@ -112,15 +110,19 @@ def parse_mount_options(words: list[str] | tuple[str, ...]) -> MountOptions:
         elif word[:1] == "r" and word[1:] in PROPAGATION:
             result.propagation.append((PROPAGATION[word[1:]], 1))
         elif word[:1] == "r" and word[1:] in ATTRIBUTES:
-            set, clear = ATTRIBUTES[word[1:]]
-            result.all_set = result.all_set & ~clear | set
-            result.all_clear = result.all_clear & ~set | clear
+            result.set, result.clear = _apply(word[1:], result.set, result.clear)
+            result.all_set, result.all_clear = _apply(word[1:], result.all_set, result.all_clear)
         elif word in SUPERBLOCK:
             key, opposite = SUPERBLOCK[word]
             result.superblock = [item for item in result.superblock if item not in (key, opposite)] + [key]
         else:
             result.data.append((index, word))
     return result
+
+
+def _apply(word: str, set: int, clear: int) -> tuple[int, int]:
+    more, less = ATTRIBUTES[word]
+    return set & ~less | more, clear & ~more | less
 
 
 def known_options() -> list[str]:

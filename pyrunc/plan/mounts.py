@@ -132,13 +132,12 @@ def _check_proc(target: str, kind: str, bind: bool, pointer: str) -> None:
 
 
 def _remount(target: str, options: MountOptions, pointer: str) -> list[Op]:
-    set, clear = options.set | options.all_set, options.clear | options.all_clear
     words = [word for _, word in options.data]
     if options.bind:
         refuse_data(options, pointer)
     else:
         words = options.superblock + words
-    return [ops.remount(target, set, clear, words).at(pointer)]
+    return [ops.remount(target, options.set, options.clear, words).at(pointer)]
 
 
 def refuse_data(options: MountOptions, pointer: str) -> None:
@@ -189,10 +188,11 @@ def attributes(slot: Slot, options: MountOptions, base: int, recursive: int, poi
     if base and not (steps and _covers(steps[0], base, recursive)):
         steps.insert(0, (base, 1))
     calls = [[0, 0, propagation, all_below & recursive] for propagation, all_below in steps]
-    for set, clear, all_below in (
-        (options.set, options.clear, 0),
-        (options.all_set, options.all_clear, recursive),
-    ):
+    own, below = (options.set, options.clear), (options.all_set, options.all_clear)
+    changes = [(*below, 1)] if recursive else []
+    if not recursive or own != below:
+        changes.append((*own, 0))
+    for set, clear, all_below in changes:
         if set or clear:
             if calls and calls[-1][3] == all_below:
                 calls[-1][0] |= set
@@ -247,7 +247,7 @@ def _add_new(
 ) -> None:
     pointer = f"/mounts/{index}"
     kind = mount["type"]
-    flags = options.set | options.all_set
+    flags = options.set
     readonly = flags & MOUNT_ATTR_RDONLY
     words = [word for _, word in options.data]
     words += [word for word in options.superblock if word not in CLEARING]
@@ -261,8 +261,10 @@ def _add_new(
         plan.finish.append(ops.remount(target, readonly, 0, []).at(pointer))
     plan.attach.append(ops.new_mount(MOUNT, kind, mount.get("source") or "", words, flags).at(pointer))
     plan.attach += _idmap(plan, context, mount, options, MOUNT, index)
+    private = True
     for propagation, all_below in options.propagation:
-        if propagation in (MS_SHARED, MS_UNBINDABLE):  # it is private anyway
+        private = private and propagation not in (MS_SHARED, MS_UNBINDABLE)
+        if not private:
             plan.attach.append(ops.mount_setattr(MOUNT, 0, 0, propagation, all_below).at(pointer))
     if "tmpcopyup" in options.switches:
         if kind != "tmpfs":

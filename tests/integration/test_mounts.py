@@ -209,6 +209,28 @@ def test_recursive_options(box: Box, nested: Path, option: str) -> None:
     assert option[1:] in rows["/data/below"]["options"]
 
 
+@pytest.mark.parametrize(
+    ("options", "own", "below"),
+    [
+        (["rro", "rw"], "rw", "ro"),
+        (["rrw", "ro"], "ro", "rw"),
+        (["noatime", "rstrictatime", "rnodiratime"], "nodiratime", "nodiratime"),
+        (["rstrictatime", "noatime"], "noatime", "rw"),
+    ],
+)
+def test_of_contradicting_options_the_last_holds(
+    box: Box, nested: Path, options: list[str], own: str, below: str
+) -> None:
+    bundle = box.bundle()
+    for number, kind in enumerate((("tmpfs",), ("bind", "bind"), ("bind", "rbind"))):
+        bundle.mount(f"/data/{number}", kind[0], str(nested), *kind[1:], *options)
+    peer_differs(box, runc="recursive words win, wherever they stand", crun="recursive words win")
+    rows = mounted(box, bundle)[0]
+    for number in range(3):
+        assert own in rows[f"/data/{number}"]["options"]
+    assert below in rows["/data/2/below"]["options"]
+
+
 def test_nosymfollow(box: Box) -> None:
     bundle = box.bundle().mount("/data", "tmpfs", "tmpfs", "nosymfollow")
     peer_differs(box, runc="1.1 does not know it")

@@ -54,7 +54,27 @@ def test_attributes(words: list[str], set: int, clear: int) -> None:
     assert (options.set, options.clear) == (set, clear)
     recursive = parse_mount_options(["r" + word for word in words if word not in ("defaults", "silent", "iversion")])
     assert (recursive.all_set, recursive.all_clear) == (set, clear)
-    assert (recursive.set, recursive.clear) == (0, 0)
+    assert (recursive.set, recursive.clear) == (set, clear)
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "below"),
+    [
+        (["rro", "rw"], (0, linux.MOUNT_ATTR_RDONLY), (linux.MOUNT_ATTR_RDONLY, 0)),
+        (["rw", "rro"], (linux.MOUNT_ATTR_RDONLY, 0), (linux.MOUNT_ATTR_RDONLY, 0)),
+        (
+            ["rnoatime", "strictatime"],
+            (linux.MOUNT_ATTR_STRICTATIME, linux.MOUNT_ATTR__ATIME),
+            (linux.MOUNT_ATTR_NOATIME, linux.MOUNT_ATTR__ATIME),
+        ),
+    ],
+)
+def test_the_last_word_holds_for_the_mount_itself(
+    words: list[str], own: tuple[int, int], below: tuple[int, int]
+) -> None:
+    options = parse_mount_options(words)
+    assert (options.set, options.clear) == own
+    assert (options.all_set, options.all_clear) == below
 
 
 def test_the_kernel_takes_no_part_of_the_access_time() -> None:

@@ -40,7 +40,7 @@ def bind(*options: str, **more: Any) -> list[tuple[Any, ...]]:
         (["rbind", "ro"], [(0, 0, linux.MS_SLAVE, 1), (1, 0, 0, 0)]),
         (["rbind", "rro"], [(1, 0, linux.MS_SLAVE, 1)]),
         (["bind", "rro", "nosuid"], [(3, 0, linux.MS_SLAVE, 0)]),
-        (["rbind", "rro", "dev", "noatime"], [(0, 0, linux.MS_SLAVE, 1), (0x10, 0x74, 0, 0), (1, 0, 0, 1)]),
+        (["rbind", "rro", "dev", "noatime"], [(1, 0, linux.MS_SLAVE, 1), (0x11, 0x74, 0, 0)]),
     ],
 )
 def test_attributes_of_binds(options: list[str], expected: list[tuple[int, ...]]) -> None:
@@ -149,6 +149,19 @@ def test_tmpfs_becomes_read_only_after_what_is_made_in_it() -> None:
 def test_dev_of_any_type_becomes_read_only_late() -> None:
     done = plan_mount({"destination": "/dev", "type": "devtmpfs", "options": ["ro"]})
     assert [call[0] for call in done] == ["new_mount", "move_mount", "remount"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["private", "slave"], []),
+        (["shared", "private"], [linux.MS_SHARED, linux.MS_PRIVATE]),
+        (["slave", "unbindable", "shared"], [linux.MS_UNBINDABLE, linux.MS_SHARED]),
+    ],
+)
+def test_the_last_propagation_holds_for_new_mounts(options: list[str], expected: list[int]) -> None:
+    done = plan_mount({"type": "tmpfs", "options": options})
+    assert [call[4] for call in done if call[0] == "mount_setattr"] == expected
 
 
 def test_tmpcopyup_is_for_tmpfs() -> None:
