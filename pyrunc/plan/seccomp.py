@@ -7,7 +7,11 @@ being sent, and only passed on here.
 
 from __future__ import annotations
 
-from pyrunc.linux import SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FLAGS
+from pyrunc.linux import (
+    SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+    SECCOMP_FLAGS,
+)
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op, Slot
 
@@ -21,14 +25,17 @@ NOTIFY = "SCMP_ACT_NOTIFY"
 
 
 def seccomp_flags(seccomp: Seccomp) -> int:
-    """The flags as bits; without a list SPEC_ALLOW, as runc and crun have it."""
+    """The flags as bits; without a list SPEC_ALLOW, as runc and crun have it.
+
+    WAIT_KILLABLE_RECV is about waiting for an agent: without one the kernel refuses it.
+    """
     names = seccomp.get("flags")
     if names is None:
         return SECCOMP_FILTER_FLAG_SPEC_ALLOW
     bits = 0
     for name in names:
         bits |= SECCOMP_FLAGS[name]
-    return bits
+    return bits if notifies(seccomp) else bits & ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 
 
 def notifies(seccomp: Seccomp) -> bool:

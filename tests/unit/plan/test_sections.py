@@ -140,7 +140,7 @@ def load(seccomp: dict[str, Any]) -> list[tuple[Any, ...]]:
         (None, linux.SECCOMP_FILTER_FLAG_SPEC_ALLOW),
         ([], 0),
         (["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"], 3),
-        (["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], 0x20),
+        (["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_LOG"], 2),  # there is no agent
     ],
 )
 def test_flags(flags: list[str] | None, bits: int) -> None:
@@ -153,10 +153,11 @@ def test_flags(flags: list[str] | None, bits: int) -> None:
 def test_listener() -> None:
     section = {
         "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/agent", "listenerMetadata": "m",
+        "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
         "syscalls": [{"names": ["mknod"], "action": "SCMP_ACT_NOTIFY"}],
     }  # fmt: skip
     assert load(section) == [
-        ("load_seccomp", b"12345678", linux.SECCOMP_FILTER_FLAG_SPEC_ALLOW, 1),
+        ("load_seccomp", b"12345678", linux.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 1),
         ("receive_fd", "listener"),
         ("deliver_listener", "listener", "/agent", "m"),
     ]
