@@ -99,6 +99,8 @@ def plan_mounts(context: MountContext) -> MountPlan:
             plan.attach += _remount(target, options, pointer)
             continue
         bind = is_bind(mount)
+        if "tmpcopyup" in options.switches and (bind or kind != "tmpfs"):
+            raise SpecError("tmpcopyup is for tmpfs", pointer=pointer + "/options")
         _check_proc(target, kind, bind, pointer)
         if bind:
             _add_bind(plan, context, mount, options, target, index)
@@ -267,8 +269,6 @@ def _add_new(
         if not private:
             plan.attach.append(ops.mount_setattr(MOUNT, 0, 0, propagation, all_below).at(pointer))
     if "tmpcopyup" in options.switches:
-        if kind != "tmpfs":
-            raise SpecError("tmpcopyup is for tmpfs", pointer=pointer + "/options")
         plan.attach.append(ops.copy_up(MOUNT, target).at(pointer))
     elif kind == "tmpfs" and not any(word.startswith("mode=") for word in words):
         # the kernel's own mode, 1777, would open a private directory to all

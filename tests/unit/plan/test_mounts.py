@@ -164,9 +164,17 @@ def test_the_last_propagation_holds_for_new_mounts(options: list[str], expected:
     assert [call[4] for call in done if call[0] == "mount_setattr"] == expected
 
 
-def test_tmpcopyup_is_for_tmpfs() -> None:
-    with pytest.raises(SpecError):
-        plan_mount({"type": "proc", "options": ["tmpcopyup"]})
+@pytest.mark.parametrize(
+    "mount",
+    [
+        {"type": "sysfs"},
+        {"type": "cgroup"},
+        {"type": "tmpfs", "source": "/s", "options": ["bind"]},
+    ],
+)
+def test_tmpcopyup_is_for_tmpfs(mount: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match="tmpcopyup is for tmpfs"):
+        plan_mount({**mount, "options": [*mount.get("options", ()), "tmpcopyup"]})
 
 
 def test_remount() -> None:
