@@ -37,8 +37,8 @@ def features(context: Context) -> dict[str, object]:
         "mountOptions": known_options(),
         "linux": _linux(),
         "annotations": {
-            "org.opencontainers.pyrunc.version": __version__,
-            "org.opencontainers.runc.checkpoint.enabled": "true",
+            "pyrunc.version": __version__,  # the specification keeps org.opencontainers to itself
+            "org.opencontainers.runc.checkpoint.enabled": "true",  # as runc and crun say it
         },
         "potentiallyUnsafeConfigAnnotations": list(ANNOTATIONS),
     }
