@@ -31,7 +31,7 @@ def has_namespace(config: dict[str, Any], kind: str) -> bool:
 
 def namespaces(value: list[dict[str, Any]], config: dict[str, Any]) -> Found:
     """Each type once; a new user namespace has ids."""
-    seen, mapped = set(), config["linux"].keys() & {"uidMappings", "gidMappings"}
+    seen, mapped = set(), config["linux"].get("uidMappings") or config["linux"].get("gidMappings")
     for index, namespace in enumerate(value):
         if namespace["type"] in seen:
             yield f"/{index}/type", f'duplicate namespace "{namespace["type"]}"; allowed: each type once'
