@@ -29,13 +29,14 @@ class Log:
     __slots__ = ("_as_json", "_fd", "debugging")
 
     def __init__(self, path: str = "", form: str = "text", debug: bool = False) -> None:
-        """Append to `path`, or to standard error without one."""
+        """Append to `path`, or to standard error without one; a pipe that nobody reads is not waited for."""
         self._as_json = form == "json"
         self.debugging = debug  # ask before making an expensive text
         self._fd = STDERR
         if path:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
             try:
-                self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._fd = os.open(path, flags, 0o644)
             except OSError as error:
                 raise HostError(f"cannot open the log {path}: {reason_of(error)}", path=path) from error
 
