@@ -100,7 +100,10 @@ def _release(log: Log, entry: Entry, record: Record, pidfd: int) -> None:
     finally:
         os.close(reply)
     for name in (START_FIFO, REPLY_FIFO):
-        os.unlink(name, dir_fd=entry.dir_fd)
+        try:
+            os.unlink(name, dir_fd=entry.dir_fd)
+        except OSError:  # what has begun goes on; they go with the directory
+            pass
     for message in messages:
         _judge(log, record, message)
     if not was_executed(record.pid, pidfd, before):

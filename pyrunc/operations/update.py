@@ -99,9 +99,15 @@ def _change(entry: Entry, record: Record, change: dict[str, Any]) -> None:
     limits = burst_off(whole, cgroup) + resource_limits(whole, facts)
     check_controllers(limits, cgroup)
     check_memory(whole, bool((after.get("memory") or {}).get("checkBeforeUpdate")), cgroup)
-    change_all(limits, cgroup)
-    record.resources = merge(record.resources, change)
-    entry.write(record)
+    recorded = record.resources
+    record.resources = merge(recorded, change)
+    entry.write(record)  # first: where there is no room for it nothing is changed
+    try:
+        change_all(limits, cgroup)
+    except BaseException:
+        record.resources = recorded
+        entry.write(record)
+        raise
 
 
 # --- flags ------------------------------------------------------------------------

@@ -160,11 +160,12 @@ class Entry:
 
     def remove(self) -> None:
         """Remove the directory and all in it; what is gone already is fine."""
-        _remove_tree(self.dir_fd)
         try:
+            _remove_tree(self.dir_fd)
             os.rmdir(self.dir)
-        except FileNotFoundError:
-            pass
+        except OSError as error:
+            if error.errno != ENOENT:
+                raise host_error("remove", self.dir, error) from error
 
     def close(self) -> None:
         """Give up the lock and the descriptor."""
