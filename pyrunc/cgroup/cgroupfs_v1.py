@@ -68,9 +68,12 @@ class SplitCgroup(CgroupFiles):
             pause = min(pause * 2, 0.008)
 
     def thaw(self) -> None:
-        """Write THAWED; it takes effect at once."""
+        """Write THAWED; it takes effect at once, unless a cgroup above is frozen."""
         self._check_freezer()
         write_file(f"{self.paths['freezer']}/freezer.state", "THAWED")
+        if self.frozen():
+            path = self.paths["freezer"]
+            raise HostError(f"cannot thaw {path}: a cgroup above it is frozen", path=path, errno=EBUSY)
 
     def frozen(self) -> bool:
         """Whether the freezer holds the processes, or is about to."""

@@ -11,7 +11,7 @@ import sys
 
 from pyrunc.cli.parser import Parsed, parse, read_globals
 from pyrunc.cores import signals
-from pyrunc.errors import OperationError, PyruncError, UsageError, reason_of
+from pyrunc.errors import HostError, OperationError, PyruncError, UsageError, reason_of
 from pyrunc.log import Log
 from pyrunc.operations import Context
 
@@ -163,6 +163,8 @@ def explain(error: Exception) -> PyruncError:
         return OperationError(text, path=path, errno=error.errno)
     if isinstance(error, MemoryError):
         return OperationError("out of memory")
+    if isinstance(error, ImportError):
+        return HostError(f"cannot load a part of pyrunc: {error}")
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+from errno import EAGAIN
 
-from pyrunc.cores import send_with_descriptors, unix_socket
+from pyrunc.cores import SEND_SECONDS, send_with_descriptors, unix_socket
 from pyrunc.errors import HostError, reason_of
 
 TYPE_CHECKING = False
@@ -23,7 +24,9 @@ def send_descriptor(path: str, descriptor: int, payload: bytes, what: str) -> No
         connection.connect(path)
         send_with_descriptors(connection, payload, [descriptor])
     except OSError as error:
-        text = f"cannot send the {what} to {path}: {reason_of(error)}"
+        nobody = error.errno == EAGAIN
+        reason = f"nobody takes it within {SEND_SECONDS} s" if nobody else reason_of(error)
+        text = f"cannot send the {what} to {path}: {reason}"
         raise HostError(text, step=f"deliver {what}", path=path, errno=error.errno or 0) from error
     finally:
         connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pyrunc.cores import signals
-from pyrunc.errors import UsageError
+from pyrunc.errors import HostError, UsageError
 from pyrunc.execute.process import open_pidfd, send_signal, status_of
 from pyrunc.state.lifecycle import PAUSED, STOPPED, allowed
 from pyrunc.state.store import Store
@@ -45,7 +45,10 @@ def kill(context: Context, id: str, signal: str = "SIGTERM", all: bool = False) 
     if number == signals.SIGKILL and status == PAUSED:
         from pyrunc.operations.delete import thaw
 
-        thaw(record)
+        try:
+            thaw(record)
+        except HostError as error:  # the signal waits for whoever thaws the cgroup above
+            context.log.warning(error.text)
 
 
 def parse_signal(text: str) -> int:

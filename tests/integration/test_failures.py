@@ -117,6 +117,61 @@ def test_full_disk_under_root(box: Box) -> None:
         one_error(box)
 
 
+@pytest.mark.parametrize("why", ["full", "read-only"])
+def test_root_that_cannot_be_written(box: Box, why: str) -> None:
+    """What need not write goes on; what must says so and has changed nothing."""
+    only_ours(box, "the records are its own")
+    box.root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", box.root], check=True)
+    try:
+        created = box.create(box.bundle("/bin/sleep", "100"))
+        running = box.started(box.bundle("/bin/sleep", "100"))
+        if why == "full":
+            with pytest.raises(OSError):
+                (box.root / "filler").write_bytes(b"x" * 100000)
+            reason = "no space left on device"
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", box.root], check=True)
+            reason = "read-only file system"
+        created.start()
+        assert created.status == "running"
+        running.exec("/bin/true").ok()
+        if "pids" in cgroups.controllers():
+            before = cgroups.read(running.pid, "pids", "pids.max")
+            running.call("update", "--pids-limit", "77").failed(reason, f"{running.id}/state.json")
+            assert cgroups.read(running.pid, "pids", "pids.max") == before
+        if why == "read-only":
+            running.delete("--force").failed(f"cannot remove {box.root / running.id}: {reason}")
+            subprocess.run(["mount", "-o", "remount,rw", box.root], check=True)
+        running.delete("--force").ok()
+        created.delete("--force").ok()
+        assert box.new_processes() == []
+    finally:
+        subprocess.run(["umount", "-l", box.root], check=True)
+
+
+def test_log_that_nobody_reads(box: Box) -> None:
+    """A FIFO without a reader is an error at once; one whose reader sleeps loses lines and delays nobody."""
+    only_ours(box, "others wait for a reader")
+    fifo, bundle, name = box.directory / "fifo", box.bundle("/bin/sleep", "100"), box.name()
+    os.mkfifo(fifo)
+    box.place(bundle, name)
+    flags = ("--log", str(fifo), "--debug")
+    create = ("create", "--bundle", str(bundle.directory), name)
+    assert box.popen(*create, log=False, global_flags=flags, stderr=subprocess.DEVNULL).wait(DEADLINE) == 1
+    assert not (box.root / name).exists()
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        assert box.popen(*create, log=False, global_flags=flags, stdout=subprocess.DEVNULL).wait(DEADLINE) == 0
+    finally:
+        os.close(writer)
+        os.close(reader)
+
+
 def test_root_that_cannot_be_made(box: Box) -> None:
     (box.directory / "file").touch()
     bundle = box.bundle().write()
@@ -209,6 +264,27 @@ def test_occupied_cgroup(box: Box) -> None:
     box.try_create(bundle).failed("cgroup")
     assert first.status == "running"
     assert cgroups.find(first.id) != []
+
+
+def test_cgroup_above_is_frozen(box: Box) -> None:
+    """Nobody can thaw the container then; commands say that, and do not wait for it."""
+    only_ours(box, "others say that all is well")
+    if cgroups.version() != 1 or "freezer" not in cgroups.controllers():
+        pytest.skip("needs the cgroup controller freezer of version 1")
+    bundle, name = box.bundle("/bin/sleep", "100"), box.name()
+    bundle.linux["cgroupsPath"] = f"{CGROUP_PARENT}/{name}/below"
+    container = box.started(bundle, name=name)
+    above = cgroups.of(container.pid)["freezer"].parent / "freezer.state"
+    above.write_text("FROZEN")
+    try:
+        assert container.status == "paused"
+        container.call("resume").failed("a cgroup above it is frozen")
+        container.kill().ok()
+        container.delete("--force").failed("a cgroup above it is frozen")
+    finally:
+        above.write_text("THAWED")
+    assert container.wait() == 137
+    container.delete("--force").ok()
 
 
 @pytest.mark.parametrize("limit", [4096, 16384])

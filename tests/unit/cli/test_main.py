@@ -93,6 +93,7 @@ def test_usage_errors_are_1_even_for_exec(capfd: pytest.CaptureFixture[str]) -> 
         (FileNotFoundError(2, "No such file or directory", "/x"), "/x: no such file or directory"),
         (OSError(13, "Permission denied"), "permission denied"),
         (MemoryError(), "out of memory"),
+        (ImportError("libx.so: failed to map"), "cannot load a part of pyrunc: libx.so: failed to map"),
         (OperationError("as it is"), "as it is"),
     ],
 )
