@@ -17,13 +17,22 @@ if TYPE_CHECKING:
 
     Values = dict[str, Any]
 
+READER_LEFT = 141
+"""Exit code for a standard output that nobody reads any more: that of a program killed by SIGPIPE."""
 _LIST_COLUMNS = ("id", "pid", "status", "bundle", "created", "owner")
+
+
+class ReaderLeft(Exception):
+    """Nobody reads our standard output any more, as behind `| head`: no error worth a word."""
 
 
 def show(name: str, context: Context, values: Values) -> int:
     """Carry out the command `name` and print what it gives."""
     function: Callable[[Context, Values], int] = _SHOW[name]
-    return function(context, values)
+    try:
+        return function(context, values)
+    except ReaderLeft:
+        return READER_LEFT
 
 
 def show_state(context: Context, values: Values) -> int:
@@ -75,15 +84,12 @@ def show_features(context: Context, values: Values) -> int:
 
 
 def show_events(context: Context, values: Values) -> int:
-    """One line of JSON for each event, as it comes; the end of the reader is the end of the command."""
+    """One line of JSON for each event, as it comes."""
     from pyrunc.cores import render_json
     from pyrunc.operations.events import events
 
-    try:
-        for event in events(context, **values):
-            write_out(render_json(event) + "\n")
-    except BrokenPipeError:
-        pass
+    for event in events(context, **values):
+        write_out(render_json(event) + "\n")
     return 0
 
 
@@ -141,11 +147,11 @@ def render_table(rows: list[list[str]]) -> str:
 
 
 def write_out(text: str) -> None:
-    """Write all of `text` to standard output.  Raises BrokenPipeError, HostError (a full disk)."""
+    """Write all of `text` to standard output.  Raises ReaderLeft, HostError (a full disk)."""
     try:
         _write(1, text)
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise ReaderLeft from error
     except OSError as error:
         from pyrunc.errors import HostError, reason_of
 

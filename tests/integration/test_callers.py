@@ -35,6 +35,19 @@ def test_hooks_and_exit_codes(box: Box, prepare: Callable[[], None]) -> None:
     box.try_create(bundle, preexec_fn=prepare).failed("exit status 7")
 
 
+@pytest.mark.parametrize("command", ["state", "list", "features", "ps"])
+def test_nobody_reads_the_output(box: Box, command: str) -> None:
+    """As behind `| head`: it ends as if SIGPIPE had killed it, without a word."""
+    container = box.started(box.bundle("/bin/sleep", "1000"))
+    read, write = os.pipe()
+    os.close(read)
+    words = (command, container.id) if command in ("state", "ps") else (command,)
+    done = box.call(*words, stdout=write)
+    os.close(write)
+    assert done.rc in (-signal.SIGPIPE, 128 + signal.SIGPIPE)
+    assert done.err == ""
+
+
 def test_damaged_record_is_told(box: Box) -> None:
     """A container whose record cannot be read may still live: `delete --force` says so."""
     only_ours(box, "the record's form is its own")

@@ -56,7 +56,9 @@ def test_list_of_nothing(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 @pytest.mark.parametrize(("pids", "text"), [([1, 22], "[1,22]\n"), (None, "null\n")])
-def test_ps_json(pids: object, text: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_ps_json(
+    pids: object, text: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("pyrunc.operations.ps.ps", lambda context, id: pids)
     output.show("ps", CONTEXT, {"id": "c1", "format": "json", "args": []})
     assert capfd.readouterr().out == text
@@ -74,7 +76,7 @@ def test_output_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(HostError, match="^cannot write to standard output: no space left on device$"):
         fail_with(errno.ENOSPC)
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(output.ReaderLeft):
         fail_with(errno.EPIPE)
 
 
