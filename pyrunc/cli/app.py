@@ -34,9 +34,6 @@ def understand(arguments: list[str]) -> Parsed | int:
         result = app.main(arguments, PROGRAM, standalone_mode=False, complete_var=COMPLETION_VARIABLE)
     except SystemExit as left:  # completion ends like this
         return left.code if isinstance(left.code, int) else 1
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "")
-        return 0
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else PROGRAM
         text = error.format_message().rstrip(".")
@@ -55,17 +52,42 @@ def build_app() -> click.Group:
         help="Run containers as the OCI runtime specification describes them.",
         context_settings=_SETTINGS,
         params=[_option(flag) for flag in GLOBAL_FLAGS],
+        invoke_without_command=True,
     )
     @click.option(
         "-v", "--version", "-version", cls=_Option, is_flag=True, expose_value=False, is_eager=True,
         callback=_print_version, help="Print the version and leave.",
     )  # fmt: skip
-    def app(**_: object) -> None:
-        """Take the global flags; the command reads them from the context."""
+    @click.pass_context
+    def app(context: click.Context, /, **_: object) -> None:
+        """Take the global flags, which the command reads from the context; without a command, help."""
+        if context.invoked_subcommand is None:
+            click.echo(context.get_help())
 
     for command in COMMANDS.values():
         app.add_command(_build_command(command))
+    for name in ("help", "h"):
+        app.add_command(_build_help(name, app))
     return app
+
+
+def _build_help(name: str, app: click.Group) -> click.Command:
+    """`help [COMMAND]`, the spelling of it that Go programs have."""
+
+    @click.pass_context
+    def show_help(context: click.Context, /, command: str | None) -> None:
+        assert context.parent is not None
+        if command is None:
+            click.echo(context.parent.get_help())
+            return
+        _, found, _ = app.resolve_command(context.parent, [command])
+        assert found is not None  # else it is a usage error
+        with click.Context(found, info_name=command, parent=context.parent) as about:
+            click.echo(found.get_help(about))
+
+    return click.Command(
+        name, params=[_Argument(["command"], required=False)], callback=show_help, hidden=True
+    )
 
 
 def _build_command(command: Command) -> click.Command:
@@ -117,6 +139,10 @@ class _Count(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 class _Option(click.Option):
     """An option whose single-dash long spelling is accepted but not shown."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The name in the text of an error."""
+        return self.opts[0]
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The two columns of the help: spellings, and what it does."""

@@ -22,7 +22,10 @@ USAGE_ERRORS = {
     "run --preserve-fds -1 c1": "'-1': want a decimal number",
     "run -b": "requires an argument",
     "run --detach=maybe c1": "'maybe': want true or false",
-    "--log-format xml list": "'xml' is not one of 'text', 'json'",
+    "--log-format xml list": "invalid value for --log-format: 'xml' is not one of 'text', 'json'",
+    "ps -f xml c1": "invalid value for --format: 'xml' is not one of 'table', 'json'",
+    "help crate": "no such command 'crate'",
+    "help list list": "unexpected extra argument",
 }
 
 
@@ -39,6 +42,14 @@ def test_bundled_switches() -> None:
     assert isinstance(parsed, Parsed)
     assert parsed.values["tty"] is True
     assert parsed.values["detach"] is True
+
+
+@pytest.mark.parametrize("line", [["help"], ["h"], ["--debug"], ["--debug", "help", "list"]], ids=" ".join)
+def test_help_as_go_programs_have_it(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert understand(["list", "--help"] if "list" in line else ["--help"]) == 0
+    wanted = capsys.readouterr().out
+    assert understand(line) == 0
+    assert capsys.readouterr().out == wanted
 
 
 @pytest.mark.parametrize("line", [["--help"], ["-h"], [], *([name, "--help"] for name in COMMANDS)])
@@ -71,7 +82,9 @@ def test_completion(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     )
 
 
-def test_ids_are_completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_ids_are_completed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path
+) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "box1").mkdir()
     (tmp_path / "other").mkdir()
     monkeypatch.setenv("_PYRUNC_COMPLETE", "bash_complete")
@@ -98,7 +111,9 @@ def test_verbs_take_what_the_table_gives(name: str) -> None:
 def test_every_command_is_a_verb_of_the_api() -> None:
     import pyrunc
 
-    assert set(COMMANDS) - {"snapshot"} == set(pyrunc.__all__) - {name for name in pyrunc.__all__ if name[0].isupper()}
+    assert set(COMMANDS) - {"snapshot"} == set(pyrunc.__all__) - {
+        name for name in pyrunc.__all__ if name[0].isupper()
+    }
     assert all(callable(getattr(pyrunc, name)) for name in pyrunc.__all__)
 
 
