@@ -132,6 +132,7 @@ GLOBAL_FLAGS = (
         "go on without a cgroup where none may be made; auto: ordinary users do",
         choices=("auto", "true", "false"),
     ),
+    Flag("criu", TEXT, "the program criu (default: that in PATH)", metavar="FILE"),
     Flag(
         "cgroup-manager",
         CHOICE,

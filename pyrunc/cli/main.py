@@ -108,6 +108,7 @@ def _context(options: dict[str, object], log: Log) -> Context:
         log=log,
         root_given=bool(root),
         no_cgroup=manager == "disabled",
+        criu=str(options["criu"]),
     )
 
 

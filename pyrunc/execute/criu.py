@@ -29,14 +29,15 @@ CONFIG_FILES = ("/etc/criu/pyrunc.conf", "/etc/criu/runc.conf")
 CONFIG_ANNOTATION = "org.criu.config"
 
 
-def find_criu() -> str:
-    """The program from PATH; HostError if there is none."""
-    for directory in os.get_exec_path():
-        path = os.path.join(directory or ".", "criu")
+def find_criu(name: str = "") -> str:
+    """The program `name` (a path, or looked up in PATH; criu without one); HostError if there is none."""
+    name = name or "criu"
+    for directory in [""] if "/" in name else os.get_exec_path():
+        path = os.path.join(directory or ".", name)
         if os.path.isfile(path) and os.access(path, os.X_OK, effective_ids=True):
             return path
     raise HostError(
-        "criu is not installed: checkpoint and restore need it",
+        f"{name} is not installed: checkpoint and restore need it",
         step="criu",
         hint="install the package criu and see what `criu check` says",
     )
@@ -57,8 +58,8 @@ class Criu:
     FIRST_EXTRA and so on.
     """
 
-    def __init__(self, extra: list[int] | None = None) -> None:
-        program = find_criu()
+    def __init__(self, program: str, extra: list[int] | None = None) -> None:
+        self._program = program
         self._socket, theirs = message_pair()
         self._output = os.memfd_create("criu", os.MFD_CLOEXEC)
         fds = [(self._output, 1), (self._output, 2), (theirs.fileno(), SOCKET)]
@@ -92,7 +93,7 @@ class Criu:
             raise
         if answer is None or not answer.success:
             said = self.end_and_read()
-            raise explain(what, answer, read_text(log) if log else "", said, log)
+            raise explain(what, answer, read_text(log) if log else "", said, log, self._program)
         return answer
 
     def _talk(
@@ -137,9 +138,9 @@ class Criu:
         self.pid = 0
 
 
-def check_features(*names: str) -> None:
+def check_features(program: str, *names: str) -> None:
     """HostError if criu or the kernel lacks one of `mem_track` and `lazy_pages`."""
-    criu = Criu()
+    criu = Criu(program)
     request = encode_request(criu_messages.FEATURE_CHECK, {"images_dir_fd": -1}, features=[*names])
     answer = criu.ask(request, "feature check")
     criu.end()
@@ -153,9 +154,9 @@ def check_features(*names: str) -> None:
             raise HostError(f"the kernel {reasons[name]}", step="criu", hint=hint)
 
 
-def check_version() -> tuple[int, int, int]:
+def check_version(program: str) -> tuple[int, int, int]:
     """criu's version; HostError if it does not run or is too old."""
-    criu = Criu()
+    criu = Criu(program)
     answer = criu.ask(encode_request(criu_messages.VERSION), "version")
     criu.end()
     if answer.version < LEAST_VERSION:
@@ -164,11 +165,13 @@ def check_version() -> tuple[int, int, int]:
     return answer.version
 
 
-def explain(what: str, answer: Response | None, log: str, said: str, path: str) -> OperationError:
+def explain(
+    what: str, answer: Response | None, log: str, said: str, path: str, program: str
+) -> OperationError:
     """The error for a request that failed, with the telling line of the log and where the log is."""
     lines = telling_lines(log) or telling_lines(said)
     if _is_kernel_trouble(lines):
-        lines = telling_lines(run_check()) or lines
+        lines = telling_lines(run_check(program)) or lines
     text = f"criu {what} failed"
     if answer is not None and answer.errno > 0:
         text += f" ({reason(answer.errno)})"
@@ -193,12 +196,12 @@ def _is_kernel_trouble(lines: list[str]) -> bool:
     return any("vdso" in line or "kerndat" in line for line in lines)
 
 
-def run_check() -> str:
+def run_check(program: str) -> str:
     """What `criu check` prints: whether it works on this kernel at all, and if not, why."""
     output = os.memfd_create("criu", os.MFD_CLOEXEC)
     try:
         streams = [(output, 1), (output, 2)]
-        pid, pidfd = native.spawn(find_criu(), [b"criu", b"check"], caller_environment(), streams)
+        pid, pidfd = native.spawn(program, [b"criu", b"check"], caller_environment(), streams)
         os.close(pidfd)
         reap(pid)
         return read_output(output)

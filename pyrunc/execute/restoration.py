@@ -60,9 +60,14 @@ class Restoration(Creation):
     """One restore under way: `restore` instead of `run`, `undo` after a failure as for a create."""
 
     _criu: Criu
+    _program: str
 
-    def restore(self, images: str, work: str, asked: dict[str, Any], pid_file: str) -> None:
-        """Bring the container back from `images`; it runs then.  asked: further options for CRIU."""
+    def restore(self, program: str, images: str, work: str, asked: dict[str, Any], pid_file: str) -> None:
+        """Bring the container back from `images`; it runs then.
+
+        program: CRIU; asked: further options for it.
+        """
+        self._program = program
         for warning in self.plan.warnings:
             self.log.warning(warning)
         begin = next(number for number, op in enumerate(self.plan.runtime) if op.name == "send_plan")
@@ -116,7 +121,7 @@ class Restoration(Creation):
             "inherit_fd": [Message([(1, key), (2, fd)]) for key, fd in inherited],
         }
         try:
-            self._criu = criu = Criu(extra)
+            self._criu = criu = Criu(self._program, extra)
             try:
                 self._run_cgroup_ops(first)
                 if self.cgroup is not None:

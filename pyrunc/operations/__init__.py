@@ -30,14 +30,14 @@ class Context:
 
     root: absolute directory of the state store; root_given: it was named by
     the caller; rootless: "true", "false" or "auto"; no_cgroup: containers stay
-    in the runtime's own cgroup.
+    in the runtime's own cgroup; criu: the program, "" for that in PATH.
     """
 
-    __slots__ = ("log", "no_cgroup", "root", "root_given", "rootless", "systemd_cgroup")
+    __slots__ = ("criu", "log", "no_cgroup", "root", "root_given", "rootless", "systemd_cgroup")
 
     def __init__(
         self, root: str, systemd_cgroup: bool = False, rootless: str = "auto",
-        log: Log | None = None, root_given: bool = True, no_cgroup: bool = False,
+        log: Log | None = None, root_given: bool = True, no_cgroup: bool = False, criu: str = "",
     ) -> None:  # fmt: skip
         self.root = root
         self.systemd_cgroup = systemd_cgroup
@@ -45,6 +45,7 @@ class Context:
         self.log: Log = log or Silent()
         self.root_given = root_given
         self.no_cgroup = no_cgroup
+        self.criu = criu
 
 
 class Silent:

@@ -38,7 +38,7 @@ def checkpoint(
     or, without one, with the images.
     """
     entry, record = lock_container(context.root, id, "checkpoint")
-    check_host()
+    program = check_host(context)
     options: dict[str, Any] = {
         "leave_running": leave_running, "tcp_established": tcp_established, "link_remap": link_remap,
         "tcp_skip_in_flight": tcp_skip_in_flight, "ext_unix_sk": ext_unix_sk, "shell_job": shell_job,
@@ -51,8 +51,9 @@ def checkpoint(
         options |= {"parent_img": check_parent(images, parent_path), "track_mem": True}
     needed = ["mem_track"] * pre_dump + ["lazy_pages"] * lazy_pages
     if needed:
-        check_features(*needed)
-    dump = Dump(entry, record, images, make_directory(work_path) if work_path else images, status_fd)
+        check_features(program, *needed)
+    work = make_directory(work_path) if work_path else images
+    dump = Dump(program, entry, record, images, work, status_fd)
     dump.run(options, pre_dump)
     if leave_running or pre_dump:
         entry.close()
@@ -62,18 +63,22 @@ def checkpoint(
         destroy(context.log, entry, record)
 
 
-def check_host() -> None:
-    """HostError unless CRIU can be asked: it is there, new enough, and we are root."""
-    find_criu()
+def check_host(context: Context) -> str:
+    """The program CRIU; HostError unless it can be asked: it is there, new enough, and we are root."""
+    program = find_criu(context.criu)
     if os.geteuid() != 0:
         raise HostError("checkpoint and restore need root", step="criu")
-    check_version()
+    check_version(program)
+    return program
 
 
 class Dump:
     """One request to CRIU to write a container."""
 
-    def __init__(self, entry: Entry, record: Record, images: str, work: str, status_fd: str) -> None:
+    def __init__(
+        self, program: str, entry: Entry, record: Record, images: str, work: str, status_fd: str
+    ) -> None:
+        self.program = program
         self.record = record
         self.images = images
         self.work = work
@@ -89,7 +94,7 @@ class Dump:
         directories = [os.open(path, flags) for path in (self.images, self.work)]
         request["images_dir_fd"], request["work_dir_fd"] = directories
         try:
-            criu = Criu()
+            criu = Criu(self.program)
             kind = PRE_DUMP if pre_dump else DUMP
             criu.ask(encode_request(kind, request), "dump", self.notified, f"{self.work}/{LOG}")
             criu.end(kill=pre_dump)  # it would wait for the next pre-dump

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pyrunc.errors import HostError, UsageError
+from pyrunc.execute.criu import find_criu
 from pyrunc.execute.restoration import Restoration
 from pyrunc.host.facts import probe_facts
 from pyrunc.operations.checkpoint import (
@@ -44,7 +45,7 @@ def restore(
     options = make_options(
         context, id, bundle, detach=detach, console_socket=console_socket, pid_file=pid_file
     )
-    check_host()
+    check_host(context)
     images = check_images(image_path or "checkpoint")
     work = make_directory(work_path) if work_path else images
     asked = {
@@ -91,7 +92,7 @@ def restore_container(
         facts = probe_facts(loaded.config)
         plan = plan_create(loaded.config, facts, options)
         restoration = Restoration(plan, loaded, entry, options, facts, context.log, False)
-        restoration.restore(images, work, asked, options.pid_file)
+        restoration.restore(find_criu(context.criu), images, work, asked, options.pid_file)
     except BaseException:
         if restoration is not None:
             restoration.undo()

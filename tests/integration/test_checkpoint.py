@@ -66,6 +66,20 @@ def test_dump_request(box: Box, fake: Path, images: Path) -> None:
     box.call("state", container.id).failed("container does not exist")
 
 
+def test_the_program_that_is_named(box: Box, fake: Path, images: Path) -> None:
+    container = sleeper(box)
+    fake_criu(fake)
+    program = (fake / "criu").rename(fake / "another")
+    nowhere = environment(str(box.directory))
+    flags = ("--criu", str(program))
+    container.box.call(*flags, "checkpoint", "--image-path", str(images), container.id, **nowhere).ok()
+    assert [request["kind"] for request in requests(fake)] == ["dump"]
+    make_images(images)
+    restore = ("restore", "-d", "--bundle", str(container.bundle.directory), "--image-path", str(images))
+    box.call(*flags, *restore, container.id, **nowhere).ok()
+    assert [request["kind"] for request in requests(fake)] == ["dump", "restore"]
+
+
 def test_all_flags(box: Box, fake: Path, images: Path) -> None:
     container = sleeper(box)
     (images / "before").mkdir(parents=True)

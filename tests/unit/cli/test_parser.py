@@ -69,6 +69,7 @@ def test_global_flags() -> None:
         "debug": True,
         "systemd_cgroup": True,
         "rootless": "true",
+        "criu": "",
         "cgroup_manager": "",
     }
 

@@ -81,3 +81,13 @@ def test_no_criu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(HostError, match="criu is not installed") as caught:
         find_criu()
     assert "criu check" in caught.value.hint
+
+
+def test_a_given_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A path, or another name in PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program = tmp_path / "criu-4"
+    with pytest.raises(HostError, match=f"{program} is not installed"):
+        find_criu(str(program))
+    program.touch(0o755)
+    assert find_criu(str(program)) == find_criu("criu-4") == str(program)
