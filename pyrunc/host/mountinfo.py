@@ -31,7 +31,7 @@ class Mount:
 def parse_mountinfo(text: str) -> list[Mount]:
     """The mounts in the kernel's order; lines that are not understood are left out."""
     mounts = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         left, separator, right = line.partition(" - ")
         fields, rest = left.split(" "), right.split(" ")
         if separator and len(fields) >= 6 and len(rest) >= 3:

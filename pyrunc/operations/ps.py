@@ -40,7 +40,7 @@ def table(context: Context, id: str, arguments: Sequence[str] = ("-ef",)) -> str
     )  # fmt: skip
     if result.returncode:
         raise HostError(f"ps failed: {result.stderr.strip()}", step="ps")
-    lines = result.stdout.splitlines()
+    lines = result.stdout.split("\n")
     titles = lines[0].split() if lines else []
     if "PID" not in titles:
         raise UsageError("couldn't find PID field in ps output", hint="ask for it: ps ID -o pid,cmd")
