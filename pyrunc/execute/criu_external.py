@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 
+from pyrunc.errors import HostError
 from pyrunc.host.mountinfo import parse_mountinfo
+from pyrunc.plan.create import NOTIFY_DIRECTORY
+from pyrunc.plan.devices import DEFAULT as DEFAULT_DEVICES
 from pyrunc.spec.rules import is_bind
+from pyrunc.state.store import NOTIFY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyrunc.host.mountinfo import Mount
+    from pyrunc.state.record import Record
 
 MOUNTS = "external-mounts.json"
 DESCRIPTORS = "descriptors.json"
@@ -46,32 +51,50 @@ def _is_bound(target: str, asked: Mapping[str, bool]) -> bool:
 
 
 def map_mounts(
-    targets: list[str], config: Mapping[str, Any], bundle: str, cgroups: Mapping[str, str]
+    targets: list[str], config: Mapping[str, Any], record: Record, directory: str
 ) -> dict[str, str]:
     """Mount point to the host's path that a restore shows there.
 
-    targets: what the checkpoint named.  cgroups: controller to directory of the
-    new container.  What nobody knows better is where it was.
+    targets: what the checkpoint named; record: the container that it becomes, in
+    the state directory `directory`.  A mount point is the container's word, the
+    path is the host's: HostError for one that the configuration does not explain.
     """
     binds = {}
     for mount in config.get("mounts") or []:
         if is_bind(mount):
-            source = os.path.normpath(os.path.join(bundle, mount["source"]))
+            source = os.path.normpath(os.path.join(record.bundle, mount["source"]))
             binds[os.path.normpath(mount["destination"])] = source
+    known = binds | _made_mounts(config, record, directory)
     result = dict(binds)
     for target in targets:
-        result.setdefault(target, _now_at(target, binds, cgroups))
+        result.setdefault(target, known.get(target) or _path_below(target, binds, config, record))
     return result
 
 
-def _now_at(target: str, binds: Mapping[str, str], cgroups: Mapping[str, str]) -> str:
-    directory, _, name = target.rpartition("/")
-    if directory == CGROUP_MOUNT:
-        for controller, path in cgroups.items():
-            if name in (controller, controller.removeprefix("name=")):
-                return path
+def _made_mounts(config: Mapping[str, Any], record: Record, directory: str) -> dict[str, str]:
+    """What the runtime mounts by itself: masks, devices of user namespaces, cgroups, the notify directory."""
+    linux = config.get("linux") or {}
+    found = {os.path.normpath(path): "/dev/null" for path in linux.get("maskedPaths") or ()}
+    found |= {path: path for path in DEFAULT_DEVICES}
+    found |= {path: path for path in (os.path.normpath(item["path"]) for item in linux.get("devices") or ())}
+    for controller, path in record.cgroup.get("paths", {}).items():
+        for name in (controller, controller.removeprefix("name=")):
+            found[os.path.join(CGROUP_MOUNT, name).rstrip("/")] = path
+    if record.notify:
+        found[NOTIFY_DIRECTORY] = f"{directory}/{NOTIFY}"
+    return found
+
+
+def _path_below(target: str, binds: Mapping[str, str], config: Mapping[str, Any], record: Record) -> str:
+    """The host's path of a mount below a bind, or of a read-only path of the root."""
+    readonly = map(os.path.normpath, (config.get("linux") or {}).get("readonlyPaths") or ())
+    bases = dict.fromkeys(readonly, record.rootfs)
     below = max((bind for bind in binds if target.startswith(bind + "/")), key=len, default="")
-    return binds[below] + target[len(below) :] if below else target
+    base, rest = (binds[below], target[len(below) :]) if below else (bases.get(target, ""), target)
+    if base and os.path.realpath(base + rest) == os.path.realpath(base) + rest:
+        return base + rest
+    why = "leads elsewhere by a symbolic link" if base else "is none that the configuration explains"
+    raise HostError(f"a restore cannot bring back the mount at {target}: it {why}", path=target, step="criu")
 
 
 def external_files(pid: int) -> list[str]:

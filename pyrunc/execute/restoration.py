@@ -156,8 +156,7 @@ class Restoration(Creation):
                 targets = parse_json(file.read())
         except FileNotFoundError:
             targets = []
-        cgroups = self.record.cgroup.get("paths", {})
-        mounts = criu_external.map_mounts(targets, self.config, self.record.bundle, cgroups)
+        mounts = criu_external.map_mounts(targets, self.config, self.record, self.entry.dir)
         return {
             "log_level": LOG_LEVEL, "log_file": LOG, "root": root, "manage_cgroups": True,
             "rst_sibling": True, "notify_scripts": True, "evasive_devices": True, "orphan_pts_master": True,

@@ -80,6 +80,7 @@ class Dump:
     ) -> None:
         self.program = program
         self.record = record
+        self.directory = entry.dir
         self.images = images
         self.work = work
         self.status_fd = parse_descriptor(status_fd)
@@ -119,6 +120,7 @@ class Dump:
         """Options for what is not the container's own; their list goes with the images."""
         pid = self.record.pid
         mounts = criu_external.external_mounts(criu_external.read_mountinfo(pid), self.config)
+        criu_external.map_mounts(mounts, self.config, self.record, self.directory)  # while it still runs
         files = criu_external.external_files(pid)
         for name, value in ((criu_external.MOUNTS, mounts), (criu_external.DESCRIPTORS, files)):
             write_file(f"{self.images}/{name}", render_json(value))

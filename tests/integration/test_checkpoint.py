@@ -43,7 +43,7 @@ def sleeper(box: Box) -> Container:
 def make_images(images: Path) -> None:
     images.mkdir(exist_ok=True)
     (images / "inventory.img").touch()
-    (images / "external-mounts.json").write_text('["/data"]')
+    (images / "external-mounts.json").write_text('["/dev/null"]')
     (images / "descriptors.json").write_text('["pipe:[7]", "file[1:2]", "/dev/pts/0"]')
 
 
@@ -84,8 +84,23 @@ def test_all_flags(box: Box, fake: Path, images: Path) -> None:
     container = sleeper(box)
     (images / "before").mkdir(parents=True)
     work = box.directory / "work"
-    flags = ["--leave-running", "--leave-running", "--tcp-established", "--ext-unix-sk", "--shell-job", "--file-locks"]
-    flags += ["--tcp-skip-in-flight", "--link-remap", "--auto-dedup", "--empty-ns", "network", "--parent-path", "before"]
+    flags = [
+        "--leave-running",
+        "--leave-running",
+        "--tcp-established",
+        "--ext-unix-sk",
+        "--shell-job",
+        "--file-locks",
+    ]
+    flags += [
+        "--tcp-skip-in-flight",
+        "--link-remap",
+        "--auto-dedup",
+        "--empty-ns",
+        "network",
+        "--parent-path",
+        "before",
+    ]
     flags += ["--page-server", "10.0.0.1:77", "--manage-cgroups-mode", "strict", "--work-path", str(work)]
     container.call("checkpoint", *flags, "--image-path", str(images), **environment(fake_criu(fake))).ok()
     options = requests(fake)[0]["options"]
@@ -116,6 +131,20 @@ def test_outside_things_are_named(box: Box, fake: Path, images: Path) -> None:
     container.call("checkpoint", "--image-path", str(images), **environment(fake_criu(fake))).ok()
     assert ["/data", "/data"] in requests(fake)[0]["options"]["ext_mnt"]
     assert "/data" in json.loads((images / "external-mounts.json").read_text())
+
+
+def test_a_mount_of_the_containers_own_names_no_path_of_the_host(box: Box, fake: Path, images: Path) -> None:
+    """CRIU would be told to show the host's /root there when the container comes back."""
+    script = """mkdir -p /root /tmp && mount -t tmpfs x /tmp && mkdir /tmp/x && mount -o bind /tmp/x /root &&
+    umount /tmp && echo ready; sleep 1000"""
+    bundle = box.bundle("/bin/sh", "-c", script)
+    for kind in ("bounding", "permitted", "effective"):
+        bundle.process["capabilities"][kind].append("CAP_SYS_ADMIN")
+    container = box.started(bundle)
+    container.wait_output("ready")
+    flags = ("checkpoint", "--image-path", str(images))
+    container.call(*flags, **environment(fake_criu(fake))).failed("cannot bring back the mount at /root")
+    assert container.status == "running"
 
 
 def restore_flags(images: Path, bundle: Bundle) -> tuple[str, ...]:
@@ -179,23 +208,34 @@ def test_no_criu(box: Box, images: Path) -> None:
 def test_criu_that_does_not_work_on_this_kernel(box: Box, images: Path) -> None:
     path = "/usr/sbin:/usr/bin:/sbin:/bin"
     program = shutil.which("criu", path=path)
-    if program is None or subprocess.run([program, "check"], capture_output=True, check=False).returncode == 0:
+    if (
+        program is None
+        or subprocess.run([program, "check"], capture_output=True, check=False).returncode == 0
+    ):
         pytest.skip("needs a criu in PATH that is too old for this kernel")
     container = sleeper(box)
-    done = container.call("checkpoint", "--image-path", str(images), **environment(path)).failed("Error (criu/")
+    done = container.call("checkpoint", "--image-path", str(images), **environment(path)).failed(
+        "Error (criu/"
+    )
     assert "criu check" in json.dumps(done.log)
     assert container.status == "running"
 
 
 def test_old_criu(box: Box, fake: Path, images: Path) -> None:
     container = sleeper(box)
-    container.call("checkpoint", "--image-path", str(images), **environment(fake_criu(fake, "old"))).failed("too old")
+    container.call("checkpoint", "--image-path", str(images), **environment(fake_criu(fake, "old"))).failed(
+        "too old"
+    )
 
 
-@pytest.mark.parametrize(("behaviour", "text"), [("fail", "the thing is stuck"), ("mute", "criu dump failed")])
+@pytest.mark.parametrize(
+    ("behaviour", "text"), [("fail", "the thing is stuck"), ("mute", "criu dump failed")]
+)
 def test_failed_dump(box: Box, fake: Path, images: Path, behaviour: str, text: str) -> None:
     container = sleeper(box)
-    done = container.call("checkpoint", "--image-path", str(images), **environment(fake_criu(fake, behaviour)))
+    done = container.call(
+        "checkpoint", "--image-path", str(images), **environment(fake_criu(fake, behaviour))
+    )
     done.failed(text)
     assert "\n" not in done.message
     if behaviour == "fail":
@@ -343,7 +383,9 @@ def test_joined_network_namespace_is_left_alone(box: Box, images: Path, real: di
     try:
         own = os.readlink("/proc/self/ns/net")
         wait_until(lambda: os.readlink(f"/proc/{owner.pid}/ns/net") != own, what="the namespace")
-        container = box.started(box.bundle("/bin/sleep", "1000").namespace("network", f"/proc/{owner.pid}/ns/net"))
+        container = box.started(
+            box.bundle("/bin/sleep", "1000").namespace("network", f"/proc/{owner.pid}/ns/net")
+        )
         container.call("checkpoint", "--image-path", str(images), **real).ok()
         bring_back(container, images, real)
         assert os.readlink(f"/proc/{container.pid}/ns/net") == os.readlink(f"/proc/{owner.pid}/ns/net")
