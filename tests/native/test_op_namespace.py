@@ -77,7 +77,7 @@ def test_new_session_keyring() -> None:
         pass
 
 
-def test_parent_death_signal_is_set_and_parent_alive() -> None:
+def test_parent_death_signal_of_a_parent_that_lives_is_no_error() -> None:
     with looking_at(after(ops.set_parent_death_signal(9))):
         pass
 

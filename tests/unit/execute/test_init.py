@@ -11,7 +11,7 @@ import pytest
 
 from pyrunc.errors import OperationError, PyruncError
 from pyrunc.execute.init import Init
-from pyrunc.execute.process import read_start_time
+from pyrunc.execute.process import read_start_time, read_stat
 from pyrunc.execute.runtime_ops import Executor
 from pyrunc.operations import Silent
 from pyrunc.plan import ops
@@ -136,4 +136,6 @@ def test_a_dead_runtime_ends_init() -> None:
 def test_abandon_kills_both_stages() -> None:
     carried = executor([ops.clone_init(0), ops.signal("here"), ops.wait("never")], [*BEGIN, ops.wait("here")])
     carried.run()
+    stages = (carried.started().first_pid, carried.started().pid)
     carried.abandon()
+    assert [read_stat(pid)[1] for pid in stages] == [b"X", b"X"]  # reaped, too
