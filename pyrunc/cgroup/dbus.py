@@ -1,7 +1,7 @@
 """As much of D-Bus as a call to systemd takes: the wire format and one connection.
 
 Everything that does not depend on an answer is sent at once, authentication
-included, so that a call costs one round trip.  No wait outlives the deadline.
+included, so that a call costs one round trip.
 Specification: https://dbus.freedesktop.org/doc/dbus-specification.html.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CALL, RETURN, ERROR, SIGNAL = 1, 2, 3, 4
-DEADLINE = 30.0
+SECONDS = 30.0  # that a connection may take, all its answers together
 _ALIGNMENT = {"y": 1, "n": 2, "q": 2, "x": 8, "t": 8, "d": 8, "g": 1, "v": 1, "(": 8, "{": 8}
 _CODES = {"y": "B", "n": "h", "q": "H", "i": "i", "u": "I", "b": "I", "h": "I", "x": "q", "t": "Q", "d": "d"}
 _PATH, _INTERFACE, _MEMBER, _ERROR_NAME, _REPLY_SERIAL, _DESTINATION, _SIGNATURE = 1, 2, 3, 4, 5, 6, 8
@@ -170,11 +170,10 @@ def parse_message(data: bytes) -> tuple[BusMessage | None, int]:
 
 
 class Bus:
-    """A connection to a message bus; HostError for what goes wrong, at the latest at the deadline."""
+    """A connection to a message bus; HostError for what goes wrong, at the latest after SECONDS."""
 
-    def __init__(self, address: str, seconds: float = DEADLINE) -> None:
-        self._deadline = time.monotonic() + seconds
-        self._seconds = seconds
+    def __init__(self, address: str) -> None:
+        self._deadline = time.monotonic() + SECONDS
         self._serial = 0
         self._input = b""
         self._greeted = False
@@ -234,7 +233,7 @@ class Bus:
 
     def _lost(self, error: OSError) -> HostError:
         if isinstance(error, TimeoutError):
-            return HostError(f"no answer from systemd on D-Bus within {self._seconds:g} s")
+            return HostError(f"no answer from systemd on D-Bus within {SECONDS:g} s")
         return HostError(f"the connection to D-Bus broke: {reason_of(error)}")
 
     def _receive(self) -> None:

@@ -1,7 +1,7 @@
 """The ends of a cgroup's processes: bringing them about, and waiting for them.
 
 One by one, for kernels without cgroup.kill (v1; v2 before 5.14); by the events
-of the unified hierarchy where there is one.
+of the unified hierarchy where there is one.  A deadline is a moment of time.monotonic().
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ CONFIG = "config.json"
 START_FIFO = "start.fifo"
 REPLY_FIFO = "reply.fifo"
 NOTIFY = "notify"
-LOCK_SECONDS = 10
+LOCK_SECONDS = 10.0
 LARGEST_FILE = 1 << 26  # bytes
 
 _NO_FILE = (EISDIR, ELOOP, ENXIO, EWOULDBLOCK)  # reading a directory, symlink, socket, FIFO
@@ -50,10 +50,10 @@ class Entry:
         self.dir_fd = dir_fd
         self.locked = False
 
-    def lock(self, wait: bool = True, seconds: float = LOCK_SECONDS) -> bool:
+    def lock(self, wait: bool = True) -> bool:
         """Take the lock; False if another command has it and `wait` is not set.
 
-        A command that holds it longer than `seconds` makes this a HostError.
+        A command that holds it longer than LOCK_SECONDS makes this a HostError.
         """
         import fcntl
 
@@ -62,7 +62,7 @@ class Entry:
         except BlockingIOError:
             if not wait:
                 return False
-            self._wait_for_lock(seconds)
+            self._wait_for_lock()
         self.locked = True
         if os.fstat(self.dir_fd).st_nlink == 0:
             raise StateError("container does not exist")
@@ -75,7 +75,7 @@ class Entry:
         fcntl.flock(self.dir_fd, fcntl.LOCK_UN)
         self.locked = False
 
-    def _wait_for_lock(self, seconds: float) -> None:
+    def _wait_for_lock(self) -> None:
         """flock(2) that an interval timer interrupts."""
         import fcntl
 
@@ -85,11 +85,12 @@ class Entry:
             raise OSError(EWOULDBLOCK, "lock")
 
         before = signals.signal(signals.SIGALRM, expire)
-        signals.setitimer(signals.ITIMER_REAL, seconds)
+        signals.setitimer(signals.ITIMER_REAL, LOCK_SECONDS)
         try:
             fcntl.flock(self.dir_fd, fcntl.LOCK_EX)
         except BlockingIOError as error:
-            raise HostError(f"container is locked by another command for more than {seconds:g} s") from error
+            text = f"container is locked by another command for more than {LOCK_SECONDS:g} s"
+            raise HostError(text) from error
         finally:
             signals.setitimer(signals.ITIMER_REAL, 0)
             signals.signal(signals.SIGALRM, before)

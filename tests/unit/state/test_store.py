@@ -15,7 +15,6 @@ import pytest
 from pyrunc.errors import HostError, StateError, UsageError
 from pyrunc.state.record import Record
 from pyrunc.state.store import Store, check_id, host_error
-from tests.processes import DEADLINE
 
 
 @pytest.fixture
@@ -120,13 +119,14 @@ def test_too_many_open_files(store: Store) -> None:
     assert store.list() == ["a"]
 
 
-def test_lock(store: Store) -> None:
+def test_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     first = store.create("a")
     second = store.open("a")
     assert second.is_locked_by_other()
     assert not second.lock(wait=False)
+    monkeypatch.setattr("pyrunc.state.store.LOCK_SECONDS", 0.05)
     with pytest.raises(HostError, match="locked"):
-        second.lock(seconds=0.05)
+        second.lock()
     first.close()
     assert second.lock()
     assert not second.is_locked_by_other()
@@ -147,7 +147,7 @@ def test_lock_of_a_killed_command(store: Store) -> None:
     assert entry.is_locked_by_other()
     killer = threading.Timer(0.1, os.kill, (child, signal.SIGKILL))
     killer.start()
-    assert entry.lock(seconds=DEADLINE)
+    assert entry.lock()
     entry.close()
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     killer.join()
