@@ -106,8 +106,8 @@ def ask_compiler(names: list[str]) -> dict[str, int]:
         f"#if __has_include(<{header}>)\n#include <{header}>\n#endif\n" for header in HEADERS.split()
     )
     with tempfile.TemporaryDirectory() as scratch:
-        known = [name for name in names if name in macros(includes, names, scratch)]
-        known += [name for name in names if name not in known and compiles(includes, name, scratch)]
+        defined = macros(includes, names, scratch)
+        known = [name for name in names if name in defined or compiles(includes, name, scratch)]
         lines = "".join(f'printf("{name} %lld\\n", (long long)({name}));\n' for name in known)
         text = run_program(f"{includes}#include <stdio.h>\nint main(void) {{\n{lines}return 0; }}\n", scratch)
     return {name: int(value) for name, value in (line.split() for line in text.splitlines())}

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 CSRC = Path(__file__).resolve().parent
@@ -108,7 +109,7 @@ def install(made: str, target: Path) -> None:
     beside.replace(target)
 
 
-def main(build: object, arguments: list[str]) -> int:
+def main(build: Callable[[str], Path], arguments: list[str]) -> int:
     """Run `build(output_dir)`; a BuildError becomes one line and exit code 1."""
     output = "pyrunc"
     if len(arguments) == 2 and arguments[0] == "--output-dir":
@@ -117,7 +118,7 @@ def main(build: object, arguments: list[str]) -> int:
         print("usage: --output-dir DIRECTORY", file=sys.stderr)
         return 2
     try:
-        print(build(output))  # type: ignore[operator]
+        print(build(output))
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
