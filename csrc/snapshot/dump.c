@@ -125,7 +125,7 @@ static int add_maps(struct work *work, const struct request *request)
 
         if (map->kind == MAP_LEFT_OUT)
             continue;
-        if (map->writable_file)
+        if (map->shared_writable)
             return -EBUSY;
         if (map->kind == MAP_VDSO || map->kind == MAP_VVAR) {
             error = add_vdso(work, map, getauxval(AT_SYSINFO_EHDR));

@@ -19,8 +19,7 @@ struct map {
     uint64_t end;
     uint64_t protection;
     enum map_kind kind;
-    int shared;
-    int writable_file; /* shared and writable: cannot be saved */
+    int shared_writable; /* cannot be saved */
 };
 
 /* Work space, in a mapping of its own that is not saved. */
@@ -34,7 +33,6 @@ struct work {
 };
 
 int read_maps(struct work *work);
-long write_dump(void *argument);
 
 /* What a dump is asked to do. */
 struct request {
@@ -43,7 +41,7 @@ struct request {
     uint64_t files_size;
     uint64_t file_count;
     uint64_t stack_low; /* what of the kernel's stack is in use */
-    uint64_t own_low, own_high; /* the stack it runs on */
+    uint64_t own_high; /* the end of the stack it runs on */
 };
 
 long take_dump(struct request *request);

@@ -34,8 +34,7 @@ static PyObject *on_own_stack(PyObject *module, PyObject *callable)
     (void)module;
     if (stack == MAP_FAILED || mprotect(stack + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0)
         return PyErr_SetFromErrno(PyExc_OSError);
-    request.own_low = (uint64_t)(uintptr_t)stack;
-    request.own_high = request.own_low + GUARD_SIZE + STACK_SIZE;
+    request.own_high = (uint64_t)(uintptr_t)stack + GUARD_SIZE + STACK_SIZE;
     request.stack_low = (uint64_t)(uintptr_t)__builtin_frame_address(0) - BELOW;
     return (PyObject *)(intptr_t)arch_call_on(stack + GUARD_SIZE + STACK_SIZE, call, callable);
 }

@@ -16,7 +16,6 @@
 #define IMAGE_ANONYMOUS (~0ULL)
 #define IMAGE_VDSO_PIECES 4
 #define IMAGE_GROUPS 12
-#define IMAGE_FILES_LIMIT 4096
 
 /* What must be the same in every process that uses the image. */
 struct machine {

@@ -35,8 +35,7 @@ static int parse_line(char *line, struct map *map)
         return -EINVAL;
     map->protection = (at[1] == 'r' ? PROT_READ : 0U) | (at[2] == 'w' ? PROT_WRITE : 0U)
         | (at[3] == 'x' ? PROT_EXEC : 0U);
-    map->shared = at[4] == 's';
-    map->writable_file = map->shared && at[2] == 'w';
+    map->shared_writable = at[4] == 's' && at[2] == 'w';
     at += 5;
     for (int field = 0; field < 3; field++) {
         at += strspn(at, " ");
