@@ -15,7 +15,7 @@ from typing import Any
 from tests import cgroups
 from tests.harness import Runtime
 
-RELEASES = {"runc": "1.1.", "crun": "1.8."}  # Debian 12's: listed differences must show with these
+RELEASES = {"runc": "1.1.5", "crun": "1.8.1"}  # Debian 12's: listed differences must show with these
 STATE = "runtime.md#state: the state MAY include additional properties; ours are runc's"
 SLAVE = "config-linux.md#rootfs-mount-propagation names no default; ours, a slave of the host's, is runc's"
 EVERYWHERE: dict[str, dict[str, str]] = {  # differences of every case, as in `cases`

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+subprocess._USE_POSIX_SPAWN = False  # type: ignore[attr-defined]  # it takes no empty argv[0] and no nameless variable
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = (
     "click",

@@ -223,7 +223,8 @@ CASES = [
         "root-propagation-unbindable",
         put("/linux/rootfsPropagation", "unbindable"),
         runc={
-            "create": "config-linux.md#rootfs-mount-propagation: one of the four values; runc fixed unbindable in 1.4"
+            "create": "config-linux.md#rootfs-mount-propagation: one of the four values; runc fixed unbindable in 1.4",
+            "newer:report/propagation": "config-linux.md#rootfs-mount-propagation: one of the four values; runc leaves the root private",
         },
     ),
     Case(

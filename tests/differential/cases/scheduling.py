@@ -60,6 +60,7 @@ CASES = [
         ),
         needs="v1 cpu",
         difference={"report/sched": SCHEDULER},
+        crun={"newer:create": "config.md#process: the policy is one of those allowed; crun changes the affinity after it, which fails"},
     ),
     Case(
         "scheduler-unknown",

@@ -36,7 +36,7 @@ def test_unreadable_files(tmp_path):
         load.load_bundle(str(tmp_path))
     with pytest.raises(SpecError, match=r"^cannot read .*: not a directory$"):
         load.load_bundle("/dev/null")
-    with pytest.raises(SpecError, match=r"^cannot read .*: embedded null byte$"):
+    with pytest.raises(SpecError, match=r"^cannot read .*: embedded null "):
         load.load_bundle("a\0b")
 
 
