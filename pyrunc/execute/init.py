@@ -158,7 +158,23 @@ class Init:
     def _reap_end(self) -> int:
         if not wait_gone(self.pidfd):
             return -1
-        return reap(self.pid)
+        status = reap(self.pid)
+        if self.pid == self.first_pid and status == 0:
+            self._reap_unnamed()
+        return status
+
+    def _reap_unnamed(self) -> None:
+        """Stage 2, where stage 1 has cloned it and it was killed before it said who it is.
+
+        Nobody but its parent can reap it, and the init of the pid namespace that it joined waits for that.
+        """
+        for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+            name, _, parent, _ = read_stat(pid)
+            if name == self.name and parent == os.getpid():
+                pidfd = os.pidfd_open(pid)
+                if wait_gone(pidfd, 1):
+                    reap(pid)
+                os.close(pidfd)
 
     def reap_first(self) -> None:
         """Reap stage 1, which ended when it had cloned the container's process."""
@@ -175,10 +191,12 @@ class Init:
         """End it for good, whichever stage it is in."""
         send_signal(self.pidfd, signals.SIGKILL)
         if self.first_pid == self.pid:
-            reap(self.pid)
+            status = reap(self.pid)
             self._drain()  # it may have cloned the container's process just before
-        if self.first_pid == self.pid:
-            return
+            if self.first_pid == self.pid:
+                if status == 0:
+                    self._reap_unnamed()
+                return
         send_signal(self.pidfd, signals.SIGKILL)
         reap(self.first_pid)
         if not wait_gone(self.pidfd):

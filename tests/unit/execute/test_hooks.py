@@ -63,8 +63,8 @@ def test_signal(tmp_path: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(HookError, match="/nonexist: no such file or directory"):
-        run({"path": "/nonexist"}, tmp_path)
+    with pytest.raises(HookError, match="/proc/nonexist: no such file or directory"):
+        run({"path": "/proc/nonexist"}, tmp_path)
 
 
 def test_timeout_kills_and_reaps(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
     before = os.listdir("/proc/self/fd")
     run(hook("ls /proc/self/fd >fds"), tmp_path)
     with pytest.raises(HookError):
-        run({"path": "/nonexist"}, tmp_path)
+        run({"path": "/proc/nonexist"}, tmp_path)
     assert os.listdir("/proc/self/fd") == before
     assert len((tmp_path / "fds").read_text().split()) <= 5
 

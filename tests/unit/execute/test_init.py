@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pyrunc import native
+from pyrunc.cores import message_pair
 from pyrunc.errors import OperationError, PyruncError
 from pyrunc.execute.init import Init
 from pyrunc.execute.process import read_start_time, read_stat
@@ -82,8 +84,8 @@ def test_error() -> None:
 
 
 def test_error_while_the_runtime_waits_for_something_else() -> None:
-    error = fail([ops.clone_init(0), ops.change_directory("/nonexist")], [*BEGIN, ops.wait("init"), ops.wait("never")])
-    assert "/nonexist" in error.text
+    error = fail([ops.clone_init(0), ops.change_directory("/proc/nonexist")], [*BEGIN, ops.wait("init"), ops.wait("never")])
+    assert "/proc/nonexist" in error.text
 
 
 def killed(init: list[Op], runtime: list[Op]) -> Executor:
@@ -139,3 +141,17 @@ def test_abandon_kills_both_stages() -> None:
     stages = (carried.started().first_pid, carried.started().pid)
     carried.abandon()
     assert [read_stat(pid)[1] for pid in stages] == [b"X", b"X"]  # reaped, too
+
+
+def test_second_stage_that_never_said_who_it_is() -> None:
+    """Killed with the pid namespace that it joined, it is reaped all the same: its init waits for that."""
+    ours, theirs = message_pair()
+    first, pidfd = native.spawn("/bin/true", [b"true"], [])
+    second, second_pidfd = native.spawn("/bin/true", [b"true"], [])
+    init = Init(first, pidfd, ours, lambda message: None)
+    theirs.close()
+    init.kill()
+    init.close()
+    os.close(second_pidfd)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(second, 0)
