@@ -60,7 +60,7 @@ class Log:
         self._write("error", text, error.fields())
         if self._fd != STDERR:
             hint = f" ({error.hint})" if error.hint else ""
-            _put(STDERR, f"{text}{hint}\n")
+            _put(STDERR, escape_controls(f"{text}{hint}") + "\n")
 
     def _write(self, level: str, text: str, fields: Mapping[str, str | int]) -> None:
         when = rfc3339(time.time())
@@ -100,8 +100,13 @@ def _word(value: str) -> str:
 
 
 def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return '"' + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in escaped) + '"'
+    return '"' + escape_controls(value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def escape_controls(text: str) -> str:
+    """Text in which nothing steers a terminal or ends the line: images choose names that errors repeat."""
+    text = text.replace("\n", "\\n").replace("\t", "\\t")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _put(fd: int, line: str) -> None:

@@ -47,6 +47,11 @@ def test_failure_is_one_line_and_on_stderr(form: str, tmp_path: Path, capfd: pyt
     assert capfd.readouterr().err == "create failed: no such file (make it)\n"
 
 
+def test_failure_on_stderr_steers_no_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Log(str(tmp_path / "log")).failure(PyruncError("exec: \x1b]0;x\x07\nlevel=error\u202e ü"))
+    assert capfd.readouterr().err == "exec: \\x1b]0;x\\x07\\nlevel=error\\x202e ü\n"
+
+
 def test_failure_without_a_file_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     Log().failure(PyruncError("bad"))
     err = capfd.readouterr().err
