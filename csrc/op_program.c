@@ -16,7 +16,10 @@
 #include "reply.h"
 #include "syscalls.h"
 
-enum { MOST_VARIABLES = 65536 };
+enum {
+    MOST_VARIABLES = 65536,
+    MOST_PASSWD = 1 << 24, /* bytes: the container decides how long its file is */
+};
 
 #define NO_SLOT UINT32_MAX /* the listener is in no slot: it is sent as it is made */
 
@@ -77,7 +80,7 @@ static size_t scan_passwd(int fd, uint32_t uid)
     struct line line = {0};
     ssize_t got;
 
-    while ((got = read(fd, buffer, sizeof buffer)) > 0)
+    for (size_t left = MOST_PASSWD; left > 0 && (got = read(fd, buffer, sizeof buffer)) > 0; left -= sizeof buffer)
         if (scan_bytes(&line, buffer, got, uid))
             return line.home_length;
     return line_is(&line, uid) ? line.home_length : 0;
