@@ -1,1 +1,1 @@
-"""What the machine offers: `facts` reads it, with `mountinfo` and `namespaces` where those are needed."""
+"""What the machine offers: `facts` reads it, with `mountinfo`, `namespaces` and `resctrl` where needed."""

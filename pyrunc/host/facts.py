@@ -34,12 +34,14 @@ class Facts:
     cgroup_writable: keys of cgroup_mounts where the container's cgroup can be made.
     hugepage_sizes: as in cgroup file names, e.g. ``2MB``.  bfq: that I/O
     scheduler exists.  last_capability: -1 = not asked.  resctrl: its mount, or "".
+    joins_own: types of namespaces that the configuration joins by path and that
+    are the runtime's own; asked where there are kernel parameters to set.
     """
 
     __slots__ = (
         "apparmor", "bfq", "cgroup_controllers", "cgroup_mounts", "cgroup_version", "cgroup_writable",
-        "copies_mounts", "euid", "hugepage_sizes", "last_capability", "own_cgroups", "resctrl", "selinux",
-        "systemd", "umask", "user_namespace",
+        "copies_mounts", "euid", "hugepage_sizes", "joins_own", "last_capability", "own_cgroups", "resctrl",
+        "selinux", "systemd", "umask", "user_namespace",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -59,6 +61,7 @@ class Facts:
         self.cgroup_writable: list[str] = []
         self.hugepage_sizes: list[str] = []
         self.bfq = False
+        self.joins_own: list[str] = []
 
     def to_json(self) -> dict[str, Json]:
         """All facts by name."""
@@ -90,7 +93,13 @@ def probe_facts(config: Mapping[str, Any] | None, *, cgroups: bool = True) -> Fa
     facts.systemd = os.path.isdir("/run/systemd/system")
     _probe_security(facts, config)
     if config is None or "intelRdt" in (config.get("linux") or {}):
-        facts.resctrl = _find_resctrl()
+        from pyrunc.host.resctrl import find_resctrl
+
+        facts.resctrl = find_resctrl()
+    if config and (config.get("linux") or {}).get("sysctl"):
+        from pyrunc.host.namespaces import joined_own
+
+        facts.joins_own = joined_own(config)
     if cgroups:
         _probe_cgroups(facts)
         _probe_devices(facts, config)
@@ -107,16 +116,6 @@ def _probe_security(facts: Facts, config: Mapping[str, Any] | None) -> None:
         facts.apparmor = _read("/sys/module/apparmor/parameters/enabled").startswith("Y")
     if config is None or process.get("selinuxLabel") or linux.get("mountLabel"):
         facts.selinux = os.path.exists("/sys/fs/selinux/enforce")
-
-
-def _find_resctrl() -> str:
-    """The usual place, or where mountinfo says."""
-    if os.path.exists("/sys/fs/resctrl/schemata"):
-        return "/sys/fs/resctrl"
-    from pyrunc.host.mountinfo import parse_mountinfo
-
-    mounts = parse_mountinfo(_read("/proc/self/mountinfo"))
-    return next((mount.target for mount in mounts if mount.fstype == "resctrl"), "")
 
 
 def _probe_devices(facts: Facts, config: Mapping[str, Any] | None) -> None:

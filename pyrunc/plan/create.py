@@ -239,7 +239,7 @@ class _Story:
             self.init += [ops.set_umask(self.facts.umask), *hooks]
         self.init += plan_swap(self.config, self.options.no_pivot, self.namespaces.has("mount"))
         self.init += self.mounts.finish
-        self.init += plan_sysctl(self.config)
+        self.init += plan_sysctl(self.config, self.facts)
         self.init += plan_restrictions(self.config)
         self.init += plan_readonly(self.config)
 

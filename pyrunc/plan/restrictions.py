@@ -5,16 +5,18 @@ Pure.  Spec: config-linux.md#masked-paths, #readonly-paths, #sysctl.
 
 from __future__ import annotations
 
+from pyrunc.errors import SpecError
 from pyrunc.plan import ops
 from pyrunc.plan.mounts import clean_target
 from pyrunc.plan.ops import Op, Slot
-from pyrunc.spec.rules_linux import sysctl_path
+from pyrunc.spec.rules_linux import sysctl_namespace, sysctl_path
 from pyrunc.spec.schema import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pyrunc.host.facts import Facts
     from pyrunc.spec.types import Config
 
 PROC = Slot("proc")
@@ -40,13 +42,20 @@ def _first_pointers(paths: Sequence[str], pointer: str) -> dict[str, str]:
     return found
 
 
-def plan_sysctl(config: Config) -> list[Op]:
-    """The kernel parameters, below a private procfs that the first operation opens."""
+def plan_sysctl(config: Config, facts: Facts) -> list[Op]:
+    """The kernel parameters, below a private procfs that the first operation opens.
+
+    Raises SpecError for one of a namespace that is the runtime's own.
+    """
     values = config.get("linux", {}).get("sysctl") or {}
     if not values:
         return []
     result = [ops.open_proc(PROC).at(SYSCTL_POINTER)]
     for key, value in values.items():
         pointer = f"{SYSCTL_POINTER}/{escape(key)}"
-        result.append(ops.write_proc(PROC, "sys/" + sysctl_path(key), value, 0).at(pointer))
+        path = sysctl_path(key)
+        kind = sysctl_namespace(path.split("/"))
+        if kind in facts.joins_own:
+            raise SpecError(f'sysctl "{key}" not allowed in host {kind} namespace', pointer=pointer)
+        result.append(ops.write_proc(PROC, "sys/" + path, value, 0).at(pointer))
     return result

@@ -97,7 +97,7 @@ def sysctls(value: dict[str, str], config: dict[str, Any]) -> Found:
         if parts == ["kernel", "hostname"]:
             yield below, f'"{name}" is set by the hostname property'
             continue
-        kind = _sysctl_namespace(parts)
+        kind = sysctl_namespace(parts)
         if not kind:
             yield below, f'sysctl "{name}" is not in a separate kernel namespace'
         elif not has_namespace(config, kind):
@@ -117,7 +117,7 @@ def sysctl_path(name: str) -> str:
     return name.translate({46: "/", 47: "."})
 
 
-def _sysctl_namespace(parts: list[str]) -> str:
+def sysctl_namespace(parts: list[str]) -> str:
     """The type of the namespace that a kernel parameter belongs to, "" if it is the host's."""
     if parts[0] == "net":
         return "network"

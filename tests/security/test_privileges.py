@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -168,3 +170,34 @@ def test_helper_dies_with_its_runtime(box: Box) -> None:
     process.wait()
     wait_until(lambda: box.new_processes(0) == [hook], what="the end of all but the hook")
     os.kill(hook, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("network", "net.ipv4.tcp_fin_timeout"), ("ipc", "kernel.msgmax"), ("uts", "kernel.domainname")],
+)
+def test_sysctl_of_a_namespace_that_is_the_runtimes_own(box: Box, kind: str, name: str) -> None:
+    """A path joins it as well as no namespace at all: the host's parameter would change."""
+    file = Path("/proc/sys", *name.split("."))
+    before = file.read_text()
+    bundle = box.bundle().namespace(kind, f"/proc/self/ns/{'net' if kind == 'network' else kind}")
+    bundle.config.pop("hostname", None)
+    bundle.linux["sysctl"] = {name: before.strip()}
+    result = box.run(bundle)
+    peer_differs(box, runc="checks the network alone", crun="1.8 sets it")
+    result.failed(f'sysctl "{name}" not allowed in host {kind} namespace')
+    assert file.read_text() == before
+
+
+def test_a_sparse_passwd_does_not_keep_exec_busy(box: Box) -> None:
+    """The container's root may make it as long as it likes; HOME is looked up in it."""
+    bundle = box.bundle("/bin/sleep", "100")
+    bundle.process["env"] = ["PATH=/bin"]
+    container = box.started(bundle)
+    passwd = bundle.rootfs / "etc/passwd"
+    passwd.unlink()
+    with passwd.open("wb") as file:
+        file.truncate(1 << 42)
+    before = time.monotonic()
+    assert container.exec("/bin/sh", "-c", "echo $HOME").ok().out == "/\n"
+    assert time.monotonic() - before < DEADLINE / 2
