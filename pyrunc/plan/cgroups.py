@@ -144,12 +144,13 @@ def _check_controllers(
 ) -> None:
     """HostError for the first limit whose controller cannot be had."""
     unified = facts.cgroup_version == 2
+    available = {"", *facts.cgroup_controllers} if unified else set(paths)
     for limit in limits:
         name, file = limit.controller, limit.file
         if disabled:
             raise HostError(f"cannot set {file}: cgroups are disabled", pointer=limit.pointer)
-        known = not name or name in facts.cgroup_controllers if unified else name in paths
-        if ("" if unified else name) not in usable and (known or unified):
+        known = name in available
+        if (known or unified) and ("" if unified else name) not in usable:
             raise HostError(f"cannot set {file}: {_why_none(facts, paths, name)}", pointer=limit.pointer)
         if not known:
             raise HostError(
