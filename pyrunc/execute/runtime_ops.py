@@ -14,7 +14,7 @@ from pyrunc.errors import HostError, PyruncError
 from pyrunc.execute.conversation import NO_OP, TRACE, Message
 from pyrunc.execute.init import Init, InitEnded, InitFailed, start_init
 from pyrunc.execute.process import reap
-from pyrunc.plan.entry import TASKS
+from pyrunc.plan.cgroup_entry import TASKS
 from pyrunc.plan.ops import Slot
 from pyrunc.plan.wire import encode_plan
 from pyrunc.state.store import write_atomic

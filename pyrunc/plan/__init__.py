@@ -14,7 +14,7 @@ The stories: `create` and `exec` put in order what these make of their sections:
 - `restrictions`  masked and read-only paths, sysctl
 - `process`       process, personality, memoryPolicy; `capabilities`: names to bit masks
 - `seccomp`       linux.seccomp: loading the filter, the way of its listener
-- `cgroups`       cgroupsPath and resources; `entry`: when the process comes into its cgroups
+- `cgroups`       cgroupsPath and resources; `cgroup_entry`: when the process comes into its cgroups
 - `resctrl`       linux.intelRdt
 - `network`       linux.netDevices
 - `hooks`         hooks that run while a container is made

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pyrunc import linux
 from pyrunc.plan import ops
+from pyrunc.plan.cgroup_entry import enters_last, may_clone_into, plan_entry
 from pyrunc.plan.cgroups import plan_cgroups, split_late
 from pyrunc.plan.devices import plan_devices
-from pyrunc.plan.entry import enters_last, may_clone_into, plan_entry
 from pyrunc.plan.hooks import plan_container_hooks, plan_environment
 from pyrunc.plan.mounts import MountContext, clean_target, plan_mounts
 from pyrunc.plan.namespaces import (

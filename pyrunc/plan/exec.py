@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyrunc.linux import SIGKILL
 from pyrunc.plan import ops
-from pyrunc.plan.entry import plan_entry
+from pyrunc.plan.cgroup_entry import plan_entry
 from pyrunc.plan.namespaces import FLAGS, POINTER
 from pyrunc.plan.ops import Op, Slot
 from pyrunc.plan.plan import Plan

@@ -54,7 +54,7 @@ CREATE = COMMON | CGROUP | {
     "pyrunc.plan", *(
         f"pyrunc.plan.{name}"
         for name in (
-            "capabilities", "cgroup_mounts", "cgroups", "create", "devices", "entry", "hooks", "mount_options",
+            "capabilities", "cgroup_entry", "cgroup_mounts", "cgroups", "create", "devices", "hooks", "mount_options",
             "mounts", "namespaces", "opcodes", "ops", "options", "plan", "process", "restrictions", "rootfs",
             "seccomp", "wire",
         )

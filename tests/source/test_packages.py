@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.source.tree import PACKAGE, tree_of
+from tests.source.tree import PACKAGE, ROOT, tree_of
 
 BY_THEMSELVES = ("docs", "man", "operations")  # no modules; one verb each, by its name
 PACKAGES = sorted(path.parent for path in PACKAGE.glob("*/__init__.py") if path.parent.name not in BY_THEMSELVES)
+PACKAGES.append(ROOT / "tests")
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
