@@ -61,7 +61,7 @@ def read_flat(path: str, key: str) -> int:
 
 
 def make_directory(path: str) -> bool:
-    """Make a cgroup and those above it; False if it was there.
+    """Make a cgroup and those above it; False if it was there.  OSError if that is not allowed.
 
     Those above are marked, for whoever leaves them empty to remove.  That may
     happen in between: try again.
@@ -177,7 +177,7 @@ class CgroupFiles:
         """Nothing: the files are all there is."""
 
     def write(self, controller: str, file: str, value: str) -> None:
-        """Write one file; the name may come from the configuration."""
+        """Write one file; the name may come from the configuration.  OSError names the path."""
         from pyrunc import native
 
         try:

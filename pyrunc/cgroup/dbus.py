@@ -58,7 +58,10 @@ class BusMessage:
 
 
 def marshal(signature: str, values: list[Any] | tuple[Any, ...], out: bytearray | None = None) -> bytearray:
-    """The values as D-Bus writes them, little endian; appended to `out`, whose length gives the alignment."""
+    """The values as D-Bus writes them, little endian; appended to `out`, whose length gives the alignment.
+
+    ValueError: there are more or fewer than the signature says.
+    """
     out = bytearray() if out is None else out
     types = split_signature(signature)
     if len(types) != len(values):
@@ -150,7 +153,7 @@ def render_call(
 
 
 def parse_message(data: bytes) -> tuple[BusMessage | None, int]:
-    """The first message in `data` and its length; None if it is not complete."""
+    """The first message in `data` and its length; None if it is not complete.  HostError: too large."""
     if len(data) < 16:
         return None, 0
     order = "<" if data[0] == ord("l") else ">"
@@ -271,7 +274,7 @@ class Bus:
 
 
 def parse_address(address: str) -> bytes | str:
-    """What connect(2) takes for the first unix socket of a D-Bus address."""
+    """What connect(2) takes for the first unix socket of a D-Bus address.  HostError if it names none."""
     for entry in address.split(";"):
         transport, _, options = entry.partition(":")
         for option in options.split(","):

@@ -86,7 +86,7 @@ if TYPE_CHECKING:
 
 
 def open_cgroup(saved: dict[str, Any]) -> Cgroup:
-    """The driver for a saved form; nothing is opened yet."""
+    """The driver for a saved form; nothing is opened yet.  HostError for a driver that is not known."""
     driver = saved.get("driver") or "none"
     if driver == "cgroupfs" and saved["version"] == 2:
         from pyrunc.cgroup.cgroupfs_v2 import UnifiedCgroup
@@ -129,7 +129,7 @@ class NoCgroup:
         raise _no_cgroup(f"set {file}")
 
     def read(self, controller: str, file: str) -> str:
-        """There is nothing to read."""
+        """FileNotFoundError: there is nothing to read."""
         raise FileNotFoundError(ENOENT, "no such file or directory", file)
 
     def join(self, pid: int) -> None:

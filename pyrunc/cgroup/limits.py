@@ -45,9 +45,10 @@ class Limit:
 
 
 def memory_limits(resources: Resources, pointer: str) -> tuple[int, int]:
-    """limit and swap (memory plus swap), checked together; 0 = unset, -1 = unlimited.
+    """limit and swap (memory plus swap) in bytes, checked together; 0 = unset, -1 = unlimited.
 
-    An unlimited limit makes an unset swap unlimited too.
+    An unlimited limit makes an unset swap unlimited too.  SpecError: swap is limited without
+    memory, or below it.
     """
     memory = resources.get("memory") or {}
     limit, swap = max(memory.get("limit") or 0, -1), max(memory.get("swap") or 0, -1)

@@ -180,6 +180,7 @@ def annotated_properties(annotations: Mapping[str, str]) -> list[str]:
     """The properties of `org.systemd.property.NAME` annotations.
 
     A name that ends with Sec is in seconds and becomes its USec, as runc has it.
+    SpecError: no name of a property, or no value in GVariant's text form.
     """
     from pyrunc.cgroup.gvariant import parse
 

@@ -25,6 +25,7 @@ def kill_all(list_processes: Callable[[], list[int]], wake: Callable[[], None], 
     """SIGKILL what `list_processes` gives, again and again, until it is empty.
 
     wake: called after the signals, to let frozen processes notice them.
+    HostError if some live at the deadline.
     """
     while pids := list_processes():
         pidfds = _signal(pids[: _at_a_time()], signals.SIGKILL, list_processes)

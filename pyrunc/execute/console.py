@@ -18,7 +18,7 @@ SURE = 4096  # what a pipe that poll(2) calls writable takes without blocking
 
 
 def send_descriptor(path: str, descriptor: int, payload: bytes, what: str) -> None:
-    """Connect to the unix stream socket `path` and send one message with one descriptor."""
+    """Send one message with one descriptor to the unix stream socket `path`.  HostError if that fails."""
     connection = unix_socket()
     try:
         connection.connect(path)

@@ -96,7 +96,10 @@ class Joining(Executor):
 
 
 def choose_cgroups(saved: dict[str, Any], chosen: list[str]) -> dict[str, Any]:
-    """The saved form with the paths that `--cgroup [CONTROLLER,..:]PATH` names below the container's own."""
+    """The saved form with the paths that `--cgroup [CONTROLLER,..:]PATH` names below the container's own.
+
+    UsageError: a path that is not there or leads out, a controller that the container has no cgroup of.
+    """
     paths: dict[str, str] = dict(saved["paths"])
     for text in chosen:
         controllers, colon, path = text.rpartition(":")

@@ -142,7 +142,7 @@ class Dump:
 
 
 def make_directory(path: str) -> str:
-    """The absolute path of a directory, made if it was not there."""
+    """The absolute path of a directory, made if it was not there.  UsageError if it cannot be made."""
     path = os.path.abspath(path)
     try:
         os.mkdir(path, 0o700)
@@ -169,14 +169,14 @@ def check_parent(images: str, parent: str) -> str:
 
 
 def parse_cgroup_mode(text: str) -> int:
-    """The number of a mode; "" is soft."""
+    """CRIU's number of a mode; "" is soft.  UsageError for another word."""
     if text and text not in CGROUP_MODES:
         raise UsageError(f"invalid manage-cgroups-mode {text!r}: want one of {', '.join(CGROUP_MODES)}")
     return CGROUP_MODES[text or "soft"]
 
 
 def parse_empty_namespaces(names: list[str]) -> int | None:
-    """The flags of namespaces whose content is left out."""
+    """The flags (CLONE_NEW*) of namespaces whose content is left out; UsageError but for `network`."""
     for name in names:
         if name != "network":
             raise UsageError(f"namespace {name!r} is not supported by --empty-ns: want network")
@@ -184,7 +184,7 @@ def parse_empty_namespaces(names: list[str]) -> int | None:
 
 
 def parse_page_server(text: str) -> Message | None:
-    """ADDRESS:PORT of the server that takes the memory pages."""
+    """ADDRESS:PORT of the server that takes the memory pages; None for "".  UsageError for anything else."""
     if not text:
         return None
     address, _, port = text.rpartition(":")
@@ -194,7 +194,7 @@ def parse_page_server(text: str) -> Message | None:
 
 
 def parse_descriptor(text: str) -> int:
-    """An open descriptor of ours; -1 for none."""
+    """An open descriptor of ours; -1 for none.  UsageError if it is not open."""
     if not text or text == "-1":
         return -1
     try:

@@ -72,7 +72,7 @@ def create_container(context: Context, options: CreateOptions) -> Creation:
 
 
 def make_options(context: Context, id: str, bundle: str, **flags: str | int) -> CreateOptions:
-    """The options that flags and environment give; paths become absolute."""
+    """The options that flags and environment give; paths become absolute.  UsageError: no id or bundle."""
     check_id(id)
     options = CreateOptions(id, os.path.abspath(bundle or "."), f"{context.root}/{id}")
     if not os.path.isdir(options.bundle):

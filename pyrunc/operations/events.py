@@ -30,7 +30,7 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, 
 def events(context: Context, id: str, *, interval: str = "", stats: bool = False) -> Iterator[dict[str, Any]]:
     """Events of the container `id` until it ends: `stats` at every interval, `oom` when it happens.
 
-    stats: one `stats` event and no more.
+    interval: a duration such as 1m30s or 100ms, "" = 5s.  stats: one `stats` event and no more.
     """
     seconds = parse_duration(interval or DEFAULT_INTERVAL)
     if seconds <= 0:

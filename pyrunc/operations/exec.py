@@ -128,7 +128,7 @@ def merge_process(
     config: Config, args: Sequence[str], cwd: str, env: Sequence[str], tty: bool, user: str,
     additional_gids: Sequence[str | int], label: str, apparmor: str, no_new_privs: bool, cap: Sequence[str],
 ) -> Process:  # fmt: skip
-    """The container's own process, changed as the flags say."""
+    """The container's own process, changed as the flags say.  UsageError for a flag that makes no sense."""
     if not args:
         raise UsageError("exec args cannot be empty: name a program, or a file with --process")
     if "process" not in config:

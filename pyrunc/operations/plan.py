@@ -44,7 +44,7 @@ def use_root(facts: Facts) -> None:
 
 
 def read_facts(path: str) -> Facts:
-    """Facts from a JSON file."""
+    """Facts from a JSON file.  UsageError: it cannot be read; SpecError: it holds something else."""
     from pyrunc.cores import parse_json
 
     try:

@@ -120,7 +120,7 @@ def check_images(path: str) -> str:
 
 
 def check_profile(text: str) -> str | None:
-    """TYPE:NAME of a security module's profile."""
+    """TYPE:NAME of a security module's profile; None for "".  UsageError for anything else."""
     kind, colon, name = text.partition(":")
     if text and (kind not in ("apparmor", "selinux") or not colon or not name):
         raise UsageError(f"invalid lsm profile {text!r}: want apparmor:NAME or selinux:NAME")

@@ -14,7 +14,7 @@ ACTIONS = ("build", "status", "remove")
 
 
 def snapshot(context: Context, action: str, *, directory: str = "") -> str:
-    """Carry out `action`; returns what there is to say.  directory: where images are"""
+    """Carry out `action`; returns what there is to say.  directory: where images are ("": the default)."""
     try:
         from pyrunc.snapshot import place
     except ImportError:

@@ -51,6 +51,7 @@ def start_container(log: Log, entry: Entry, record: Record) -> NotifySocket | No
     """Release the waiting init of a locked entry; see `start`.
 
     With NOTIFY_SOCKET the container has yet to say READY=1, to what is returned.
+    HookFailed: the container has to go; StateError: it has no process, or its init is gone.
     """
     if not any(name == "exec" for name, _, _ in record.late.values()):
         text = "cannot start a container whose configuration has no process"

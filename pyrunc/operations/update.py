@@ -62,7 +62,7 @@ def update(
 
 
 def change_schemata(entry: Entry, record: Record, schemata: list[str]) -> None:
-    """Write lines to the schemata of the container's class of service."""
+    """Write lines to the schemata of the container's class of service; UsageError: it has none."""
     from pyrunc.execute.resctrl import write_schemata
     from pyrunc.plan.resctrl import group_path
 
@@ -114,7 +114,10 @@ def _change(entry: Entry, record: Record, change: dict[str, Any]) -> None:
 
 
 def parse_size(text: str) -> int:
-    """Bytes: a number, perhaps with a fraction, and a power of 1024 (k, m, g, t, p; kb and kib too); -1."""
+    """Bytes: a number, perhaps with a fraction, and a power of 1024 (k, m, g, t, p; kb and kib too); -1.
+
+    ValueError for anything else.
+    """
     if text == "-1":
         return -1
     digits = text.lower().rstrip("bkmgtpi ")
@@ -132,7 +135,7 @@ def _is_decimal(text: str) -> bool:
 
 
 def parse_number(text: str) -> int:
-    """A decimal number, negative ones too."""
+    """A decimal number, negative ones too.  ValueError for anything else."""
     if not _is_decimal(text.removeprefix("-")):
         raise ValueError("want a decimal number")
     return int(text)

@@ -22,7 +22,7 @@ PIDFD = "run.oci.pidfd_receiver"
 
 
 def apply_annotations(plan: Plan, annotations: Mapping[str, str]) -> None:
-    """Change the plan as the annotations say."""
+    """Change the plan as the annotations say.  SpecError: a value that is none for its annotation."""
     if annotations.get(KEEP_GROUPS) == "1":
         keep_groups(plan)
     receiver = annotations.get(PIDFD)

@@ -112,7 +112,10 @@ def _plan_unit(
 
 
 def resource_limits(resources: Mapping[str, Any], facts: Facts) -> list[Limit]:
-    """What to write for `resources` on this host."""
+    """What to write for `resources` on this host.
+
+    SpecError: a value that its cgroup version cannot express; HostError: a page size that it does not have.
+    """
     limits: list[Limit]
     if facts.cgroup_version == 2:
         from pyrunc.cgroup.limits_v2 import limits_v2

@@ -86,7 +86,7 @@ class MountContext:
 
 
 def plan_mounts(context: MountContext) -> MountPlan:
-    """The operations for all mounts of the configuration, in its order."""
+    """The operations for all mounts of the configuration, in its order.  SpecError: one cannot be made."""
     plan = MountPlan()
     for index, mount in enumerate(context.config.get("mounts") or ()):
         pointer = f"/mounts/{index}"

@@ -55,7 +55,7 @@ def plan_process(
     """The operations for `process`.
 
     keep_fds: descriptors from 3 on that stay open; proc_open: the private
-    procfs is open already.
+    procfs is open already.  SpecError: there are no arguments.
     """
     plan = ProcessPlan()
     environment = _environment(process)
