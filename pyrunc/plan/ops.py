@@ -610,7 +610,7 @@ def record_root_mount(path: str) -> Op:
 
 
 def start_init() -> Op:
-    """clone3 pyrunc-init from its sealed memfd (v2: with CLONE_INTO_CGROUP, unless the plan does that later)."""
+    """clone3 pyrunc-init from its sealed memfd (v2: into its cgroup, unless the plan does that later)."""
     return Op("start_init")
 
 
