@@ -72,9 +72,12 @@ def create_container(context: Context, options: CreateOptions) -> Creation:
 
 
 def make_options(context: Context, id: str, bundle: str, **flags: str | int) -> CreateOptions:
-    """The options that flags and environment give; paths become absolute.  UsageError: no id or bundle."""
+    """The options that flags and environment give; paths are absolute, the bundle's without symbolic links.
+
+    UsageError: no id or bundle.
+    """
     check_id(id)
-    options = CreateOptions(id, os.path.abspath(bundle or "."), f"{context.root}/{id}")
+    options = CreateOptions(id, os.path.realpath(bundle or "."), f"{context.root}/{id}")
     if not os.path.isdir(options.bundle):
         why = "not a directory" if os.path.exists(options.bundle) else "no such file or directory"
         raise UsageError(f"bundle {options.bundle}: {why}", path=options.bundle)

@@ -61,6 +61,17 @@ def test_c02_bundle_is_absolute(box: Box) -> None:
     assert box.call("state", name).json()["bundle"] == str(bundle.directory)
 
 
+def test_c02_bundle_is_that_of_the_kernel(box: Box, tmp_path: Path) -> None:
+    """What a path with symbolic links means, `..` behind one too: it may not change with them."""
+    bundle = box.bundle("/bin/sleep", "1000")
+    (tmp_path / "link").symlink_to(bundle.rootfs)
+    name = box.name()
+    box.place(bundle, name)
+    with (tmp_path / "out").open("wb") as out:
+        box.call("create", "--bundle", f"{tmp_path}/link/..", name, stdout=out, stderr=out).ok()
+    assert box.call("state", name).ok().json()["bundle"] == str(bundle.directory)
+
+
 def test_c03_a_used_id_is_refused_and_nothing_is_made(box: Box) -> None:
     container = box.create(box.bundle(*SLEEP))
     box.try_create(box.bundle(), name=container.id).failed("already exists")
