@@ -81,7 +81,10 @@ class Relay:
         raw[2] = raw[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
         raw[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
         raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(0, termios.TCSANOW, raw)
+        try:
+            termios.tcsetattr(0, termios.TCSANOW, raw)
+        except termios.error:
+            return
         self.resize()
 
     def resize(self) -> None:
@@ -134,7 +137,10 @@ class Relay:
         if self._saved is not None:
             import termios
 
-            termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+            try:
+                termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+            except termios.error:  # it was hung up: nobody sees it any more
+                pass
             self._saved = None
 
     def _read_container(self, last: bool = False) -> None:

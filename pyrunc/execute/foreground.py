@@ -20,6 +20,7 @@ _OURS = (
     signals.SIGKILL, signals.SIGSTOP, signals.SIGURG, signals.SIGPIPE,
     signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGFPE, signals.SIGTRAP, signals.SIGABRT,
     signals.SIGSYS,
+    signals.SIGTTIN, signals.SIGTTOU,  # the kernel stops us by these where our terminal is another job's
 )  # fmt: skip
 
 
@@ -111,8 +112,9 @@ class Foreground:
         for number in numbers:
             if number == signals.SIGCHLD:
                 self._reap()
-            elif number == signals.SIGWINCH and self._relay:
-                self._relay.resize()
+            elif number == signals.SIGWINCH:  # about our terminal; to some programs it means "end"
+                if self._relay:
+                    self._relay.resize()
             elif self._status is None:
                 send_signal(self._pidfd, number)
 

@@ -296,6 +296,22 @@ def test_run_forwards_signals(box: Box) -> None:
     assert path.read_text() == "up\ngot\n"
 
 
+def test_run_keeps_the_size_of_its_terminal_to_itself(box: Box) -> None:
+    """SIGWINCH comes with every change of the window; web servers take it for an order to end."""
+    script = "trap 'echo resized' WINCH; trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done"
+    bundle = box.bundle("/bin/sh", "-c", script)
+    name = box.name()
+    box.place(bundle, name)
+    path = box.directory / "output"
+    with path.open("wb") as out:
+        process = box.popen("run", "--bundle", str(bundle.directory), name, stdout=out)
+    wait_until(lambda: "up" in path.read_text(), what="the program")
+    for number in (signal.SIGWINCH, signal.SIGTERM):
+        process.send_signal(number)
+    assert process.wait(DEADLINE) == 5
+    assert path.read_text() == "up\n"
+
+
 def test_standard_streams_are_passed_on(box: Box) -> None:
     result = box.run(box.bundle("/bin/sh", "-c", "cat; echo err >&2; exit 2"), input=b"in\n")
     assert (result.rc, result.out) == (2, "in\n")

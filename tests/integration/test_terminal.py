@@ -241,6 +241,41 @@ def test_run_restores_the_terminal(box: Box) -> None:
     os.close(replica)
 
 
+def test_run_whose_terminal_hangs_up(box: Box) -> None:
+    """The program lives until SIGHUP or another signal ends it; then all is as at every end."""
+    name = box.name()
+    bundle = terminal_bundle(box, "/bin/sh", "-c", "trap '' HUP; echo up; sleep 1000")
+    box.place(bundle, name)
+    pid, primary = spawn_on_terminal(box, "run", "--bundle", str(bundle.directory), name)
+    read_until(primary, "up")
+    os.close(primary)
+    box.call("kill", name, "KILL").ok()
+    assert wait_child(pid) == 137
+    box.call("state", name).failed("container does not exist")
+
+
+def test_run_as_a_job_in_the_background(box: Box) -> None:
+    """It is stopped as every program that wants the terminal, and goes on in the foreground."""
+    peer_differs(box, runc="1.1 asks for the terminal for ever", crun="1.8 ends with an error after it")
+    name = box.name()
+    bundle = terminal_bundle(box, "/bin/sh", "-c", "exit 3")
+    box.place(bundle, name)
+    run = [*box.runtime.command, "--root", str(box.root), "run", "--bundle", str(bundle.directory), name]
+    shell, primary = pty.fork()
+    if shell == 0:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        job = os.posix_spawn(run[0], run, os.environ, setpgroup=0, setsigdef=[signal.SIGTTOU])
+        _, stopped = os.waitpid(job, os.WUNTRACED)
+        os.tcsetpgrp(0, job)
+        os.kill(job, signal.SIGCONT)
+        _, ended = os.waitpid(job, 0)
+        was_stopped = os.WIFSTOPPED(stopped) and os.WSTOPSIG(stopped) == signal.SIGTTOU
+        os._exit(os.waitstatus_to_exitcode(ended) if was_stopped else 99)
+    read_all(primary)
+    assert wait_child(shell) == 3
+    os.close(primary)
+
+
 def test_run_moves_much_output(box: Box) -> None:
     pid, primary = run_on_terminal(
         box,
