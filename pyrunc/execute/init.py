@@ -149,7 +149,12 @@ class Init:
             self._poll.unregister(self.pidfd)
         except KeyError:
             pass  # stage 1 had ended before
-        pidfd = os.pidfd_open(pid)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signals.SIGKILL)
+            reap(pid)
+            raise
         os.close(self.pidfd)
         self.pid, self.pidfd = pid, pidfd
         *_, self.start_time = read_stat(pid)  # the name is stage 1's: this one may have executed already

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -155,3 +156,19 @@ def test_second_stage_that_never_said_who_it_is() -> None:
     os.close(second_pidfd)
     with pytest.raises(ChildProcessError):
         os.waitpid(second, 0)
+
+
+def test_second_stage_that_cannot_be_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no more files can be opened, it is ended all the same."""
+    refused = []
+
+    def refuse(pid: int) -> int:
+        refused.append(pid)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    carried = executor([ops.clone_init(0), ops.wait("never")], [*BEGIN, ops.wait("init")])
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(PyruncError, match="too many open files"):
+        carried.run()
+    carried.abandon()
+    assert read_stat(refused[0])[1] == b"X"
