@@ -45,6 +45,18 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+FOR_DEVELOPERS = ("pyrunc/ARCHITECTURE.md", "csrc/README.md", "csrc/snapshot/README.md", "spec-fixtures/README.md",
+                  "spec-fixtures/schema/README.md", "tests/vm/README.md")  # fmt: skip
+
+
+@pytest.mark.parametrize("document", FOR_DEVELOPERS)
+def test_source_files_that_pages_name_exist(document: str) -> None:
+    """By their path, or the end of it."""
+    known = [f"/{path}" for path in CHECKOUT.rglob("*.[pchs]*") if ".venv" not in path.parts]
+    for file in set(re.findall(r"(?<![\w*/.-])[a-z_][\w-]*(?:/[\w-]+)*\.(?:gen\.)?(?:py|c|h|sh)\b", (CHECKOUT / document).read_text())):
+        assert "NAME" in file or any(path.endswith(f"/{file}") for path in known), file
+
+
 def test_readme_links_every_page() -> None:
     readme = (CHECKOUT / "README.md").read_text()
     for document in (CHECKOUT / "pyrunc/docs").glob("*.md"):
