@@ -1,4 +1,4 @@
-/* Start a program from a descriptor or a path: the one place that clones.
+/* Start a program from a descriptor or a path: the one place that starts programs, as pyrunc-init, hooks and criu.
  *
  * The child shares the parent's memory and the parent sleeps until the exec
  * (as vfork does), so a big interpreter costs nothing to start from.  The

@@ -5,7 +5,8 @@ for the hot path, `app` with click for everything else) are built from these
 tables, and so are the man page and the shell completion.  What a command does
 is in `pyrunc.operations.<name>`; its parameters there are the names used here.
 
-A command of another part of the program is added by one entry here.
+A new command is an entry here, a module of its name in `pyrunc.operations`, its
+name in `pyrunc.__init__`, and, if it prints something, a function in `output`.
 """
 
 from __future__ import annotations
