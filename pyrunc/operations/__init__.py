@@ -48,6 +48,11 @@ class Context:
         self.criu = criu
 
 
+def is_decimal(text: str) -> bool:
+    """Whether `text` is ASCII digits alone (not ` 1`, `+1` or `1_0`), and no more than int() takes."""
+    return text.isascii() and text.isdigit() and len(text) <= 64
+
+
 class Silent:
     """A log that keeps nothing."""
 

@@ -11,6 +11,7 @@ from pyrunc.execute.criu import Criu, check_features, check_version, config_file
 from pyrunc.execute.criu_messages import CGROUP_MODES, DUMP, PRE_DUMP, Message, encode_request
 from pyrunc.execute.process import lock_container
 from pyrunc.linux import CLONE_NEWNET
+from pyrunc.operations import is_decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def parse_page_server(text: str) -> Message | None:
     if not text:
         return None
     address, _, port = text.rpartition(":")
-    if not address or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not address or not is_decimal(port) or not 0 < int(port) < 65536:
         raise UsageError(f"invalid page server {text!r}: want ADDRESS:PORT")
     return criu_messages.Message([(1, address), (2, int(port))])
 

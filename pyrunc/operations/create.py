@@ -7,6 +7,7 @@ import os
 from pyrunc.errors import UsageError
 from pyrunc.execute.creation import Creation
 from pyrunc.host.facts import probe_facts
+from pyrunc.operations import is_decimal
 from pyrunc.plan.create import plan_create
 from pyrunc.plan.options import CreateOptions
 from pyrunc.spec.load import load_bundle
@@ -98,7 +99,7 @@ def listen_fds() -> int:
     count = os.environ.get("LISTEN_FDS", "")
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return 0
-    return int(count) if count.isascii() and count.isdecimal() and len(count) < 10 else 0
+    return int(count) if is_decimal(count) and len(count) < 10 else 0
 
 
 def check_preserved(count: int) -> None:

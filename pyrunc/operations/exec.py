@@ -8,6 +8,7 @@ from pyrunc.errors import UsageError
 from pyrunc.execute.joining import Joining
 from pyrunc.execute.process import status_of
 from pyrunc.host.facts import probe_facts
+from pyrunc.operations import is_decimal
 from pyrunc.operations.create import check_preserved, check_terminal, compile_seccomp, listen_fds
 from pyrunc.plan.exec import ExecOptions, plan_exec
 from pyrunc.state.lifecycle import PAUSED, allowed
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pyrunc.state.record import Record
 
 LARGEST_ID = 4294967294
-MOST_DIGITS = 64  # int() refuses thousands
 
 
 def exec(
@@ -171,7 +171,7 @@ def _merge_user(process: Process, user: str, additional_gids: Sequence[str | int
 
 def parse_id(text: str, flag: str) -> int:
     """A user or group id: decimal digits, all of `text`. UsageError otherwise (CVE-2026-30892)."""
-    if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and int(text) <= LARGEST_ID:
+    if is_decimal(text) and int(text) <= LARGEST_ID:
         return int(text)
     raise UsageError(f"{flag}: {text!r} is not a user or group id: want digits, as in 1000 or 1000:1000")
 

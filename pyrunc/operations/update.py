@@ -18,6 +18,7 @@ from pyrunc.cgroup.limits import warn_unused
 from pyrunc.errors import HostError, SpecError, UsageError
 from pyrunc.execute.process import lock_container
 from pyrunc.host.facts import probe_facts
+from pyrunc.operations import is_decimal
 from pyrunc.plan.cgroups import resource_limits
 from pyrunc.spec.load import load_resources
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pyrunc.state.record import Record
     from pyrunc.state.store import Entry
 
-MOST_DIGITS = 64  # int() refuses thousands
 _POWERS = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
@@ -124,19 +124,15 @@ def parse_size(text: str) -> int:
     unit = text[len(digits) :].strip().lower()
     whole, dot, fraction = digits.partition(".")
     good_unit = unit[:1] in _POWERS and (unit[1:] == "" or (unit[0] != "b" and unit[1:] in ("b", "ib")))
-    if not good_unit or not _is_decimal(whole) or (dot and not _is_decimal(fraction)):
+    if not good_unit or not is_decimal(whole) or (dot and not is_decimal(fraction)):
         raise ValueError("want a size like 64m, 1.5g or -1")
     scale: int = 1024 ** _POWERS[unit[:1]]
     return int(whole) * scale + (int(fraction) * scale // 10 ** len(fraction) if dot else 0)
 
 
-def _is_decimal(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
-
-
 def parse_number(text: str) -> int:
     """A decimal number, negative ones too.  ValueError for anything else."""
-    if not _is_decimal(text.removeprefix("-")):
+    if not is_decimal(text.removeprefix("-")):
         raise ValueError("want a decimal number")
     return int(text)
 
