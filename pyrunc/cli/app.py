@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from pyrunc.cli import commands
@@ -96,6 +97,8 @@ def _build_command(command: Command) -> click.Command:
         parent = context.parent
         assert parent is not None
         options = _plain(GLOBAL_FLAGS, parent.params)
+        late = [flag.parameter for flag in _late(command)]
+        options |= {name: values[name] for name in late if _given(context, name)}
         arguments = {name.rstrip("?*"): values[name.rstrip("?*")] for name in command.arguments}
         return Parsed(
             command,
@@ -110,9 +113,23 @@ def _build_command(command: Command) -> click.Command:
 
     return _Command(
         command,
-        params=[_option(flag) for flag in command.flags] + [_argument(name) for name in command.arguments],
+        params=[
+            *(_option(flag) for flag in command.flags),
+            *(_option(flag, hidden=True) for flag in _late(command)),
+            *(_argument(name) for name in command.arguments),
+        ],
         callback=parsed,
     )
+
+
+def _late(command: Command) -> list[Flag]:
+    """The global flags that are taken behind the command too, as runc 1.5 does: those it has not itself."""
+    own = {flag.name for flag in command.flags}
+    return [flag for flag in GLOBAL_FLAGS if flag.name not in own]
+
+
+def _given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _plain(flags: tuple[Flag, ...], given: dict[str, Any]) -> dict[str, object]:
@@ -153,7 +170,7 @@ class _Option(click.Option):
         return ", ".join(shown) + metavar, (self.help or "") + more
 
 
-def _option(flag: Flag) -> click.Option:
+def _option(flag: Flag, hidden: bool = False) -> click.Option:
     names = [flag.parameter, "--" + flag.name, "-" + flag.name] + (["-" + flag.short] if flag.short else [])
     kinds: dict[str, dict[str, Any]] = {
         commands.TEXT: {"type": str, "metavar": flag.metavar or "TEXT"},
@@ -166,7 +183,7 @@ def _option(flag: Flag) -> click.Option:
             "metavar": "|".join(filter(None, flag.choices)),
         },
     }
-    return _Option(names, help=_sentence(describe(flag)), **kinds[flag.kind])
+    return _Option(names, help=_sentence(describe(flag)), hidden=hidden, **kinds[flag.kind])
 
 
 def _sentence(text: str) -> str:
@@ -219,7 +236,8 @@ class _Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words after `_separate`."""
-        return super().parse_args(ctx, _separate(args, self._row.flags, self._row.in_order))
+        flags = (*self._row.flags, *_late(self._row))
+        return super().parse_args(ctx, _separate(args, flags, self._row.in_order))
 
 
 def _separate(words: list[str], flags: tuple[Flag, ...], in_order: bool) -> list[str]:

@@ -8,11 +8,12 @@ from importlib import import_module
 import pytest
 
 from pyrunc.cli.app import understand
-from pyrunc.cli.commands import COMMANDS
+from pyrunc.cli.commands import COMMANDS, GLOBAL_FLAGS
 from pyrunc.cli.details import DETAILS
 from pyrunc.cli.parser import Parsed
 from pyrunc.errors import UsageError
 
+COMMON = {flag.parameter: flag.default() for flag in GLOBAL_FLAGS}
 USAGE_ERRORS = {
     "create": "missing argument 'ID'",
     "create a b": "unexpected extra argument",
@@ -35,6 +36,22 @@ def test_usage_errors(line: str) -> None:
         understand(line.split())
     assert USAGE_ERRORS[line] in caught.value.text
     assert "--help" in caught.value.hint
+
+
+def test_global_flags_behind_the_command() -> None:
+    line = "--root /a state --root=/b --log-format json --debug c1"
+    parsed = understand(line.split())
+    assert isinstance(parsed, Parsed)
+    assert parsed.options == {**COMMON, "root": "/b", "log_format": "json", "debug": True}
+    assert parsed.values == {"id": "c1"}
+    parsed = understand("--rootless=true spec --rootless --log /l".split())
+    assert isinstance(parsed, Parsed)
+    assert parsed.options == {**COMMON, "rootless": "true", "log": "/l"}
+    assert parsed.values["rootless"] is True
+    parsed = understand("exec --systemd-cgroup c1 ls --root /x".split())
+    assert isinstance(parsed, Parsed)
+    assert (parsed.options["systemd_cgroup"], parsed.options["root"]) == (True, "")
+    assert parsed.values["args"] == ["ls", "--root", "/x"]
 
 
 def test_bundled_switches() -> None:
