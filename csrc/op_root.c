@@ -75,6 +75,13 @@ int op_open_root(struct context *context, const struct op *op)
     return set_root(context, result(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)));
 }
 
+int op_use_root(struct context *context, const struct op *op)
+{
+    int fd = slot_get(context, op, 0);
+
+    return fd < 0 ? fd : set_root(context, result(fcntl(fd, F_DUPFD_CLOEXEC, 3)));
+}
+
 /* The old root ends up below the new one and is detached from there.  It is made
  * a slave first, so that nothing of that reaches the host. */
 int op_pivot_root(struct context *context, const struct op *op)

@@ -2,7 +2,7 @@
 #ifndef PYRUNC_OPS_GEN_H
 #define PYRUNC_OPS_GEN_H
 
-#define PYRUNC_OP_COUNT 76
+#define PYRUNC_OP_COUNT 77
 #define PYRUNC_OPS(X) \
     X(1, signal, "s") \
     X(2, wait, "s") \
@@ -33,52 +33,53 @@
     X(27, attach_root, "f") \
     X(28, attach_root_at, "fs") \
     X(29, open_root, "") \
-    X(30, new_mount, "fssli") \
-    X(31, mount_setattr, "fiiii") \
-    X(32, idmap_mount, "ffi") \
-    X(33, move_mount, "fsii") \
-    X(34, require_proc, "f") \
-    X(35, remount, "siil") \
-    X(36, copy_up, "fs") \
-    X(37, copy_mode, "fs") \
-    X(38, make_directory, "si") \
-    X(39, make_symlink, "sss") \
-    X(40, make_node, "siiiiiii") \
-    X(41, pivot_root, "") \
-    X(42, move_root, "") \
-    X(43, change_root, "") \
-    X(44, mask_path, "s") \
-    X(45, readonly_path, "s") \
-    X(46, readonly_root, "") \
-    X(47, root_propagation, "i") \
-    X(48, open_proc, "f") \
-    X(49, write_proc, "fssi") \
-    X(50, open_pty, "ff") \
-    X(51, set_window_size, "fii") \
-    X(52, send_fd, "f") \
-    X(53, bind_console, "fs") \
-    X(54, use_terminal, "fi") \
-    X(55, own_stdio, "i") \
-    X(56, set_personality, "i") \
-    X(57, set_scheduler, "iiiiiii") \
-    X(58, set_io_priority, "ii") \
-    X(59, set_memory_policy, "ib") \
-    X(60, set_affinity, "b") \
-    X(61, change_directory, "s") \
-    X(62, set_groups, "s") \
-    X(63, set_user, "ii") \
-    X(64, drop_bounding, "i") \
-    X(65, set_capabilities, "iii") \
-    X(66, raise_capabilities, "") \
-    X(67, set_ambient, "i") \
-    X(68, set_no_new_privs, "") \
-    X(69, set_label, "fss") \
-    X(70, load_seccomp, "bii") \
-    X(71, find_home, "i") \
-    X(72, find_executable, "ss") \
-    X(73, run_hook, "sllis") \
-    X(74, await_start, "ff") \
-    X(75, close_fds, "i") \
-    X(76, exec, "ll")
+    X(30, use_root, "f") \
+    X(31, new_mount, "fssli") \
+    X(32, mount_setattr, "fiiii") \
+    X(33, idmap_mount, "ffi") \
+    X(34, move_mount, "fsii") \
+    X(35, require_proc, "f") \
+    X(36, remount, "siil") \
+    X(37, copy_up, "fs") \
+    X(38, copy_mode, "fs") \
+    X(39, make_directory, "si") \
+    X(40, make_symlink, "sss") \
+    X(41, make_node, "siiiiiii") \
+    X(42, pivot_root, "") \
+    X(43, move_root, "") \
+    X(44, change_root, "") \
+    X(45, mask_path, "s") \
+    X(46, readonly_path, "s") \
+    X(47, readonly_root, "") \
+    X(48, root_propagation, "i") \
+    X(49, open_proc, "f") \
+    X(50, write_proc, "fssi") \
+    X(51, open_pty, "ff") \
+    X(52, set_window_size, "fii") \
+    X(53, send_fd, "f") \
+    X(54, bind_console, "fs") \
+    X(55, use_terminal, "fi") \
+    X(56, own_stdio, "i") \
+    X(57, set_personality, "i") \
+    X(58, set_scheduler, "iiiiiii") \
+    X(59, set_io_priority, "ii") \
+    X(60, set_memory_policy, "ib") \
+    X(61, set_affinity, "b") \
+    X(62, change_directory, "s") \
+    X(63, set_groups, "s") \
+    X(64, set_user, "ii") \
+    X(65, drop_bounding, "i") \
+    X(66, set_capabilities, "iii") \
+    X(67, raise_capabilities, "") \
+    X(68, set_ambient, "i") \
+    X(69, set_no_new_privs, "") \
+    X(70, set_label, "fss") \
+    X(71, load_seccomp, "bii") \
+    X(72, find_home, "i") \
+    X(73, find_executable, "ss") \
+    X(74, run_hook, "sllis") \
+    X(75, await_start, "ff") \
+    X(76, close_fds, "i") \
+    X(77, exec, "ll")
 
 #endif

@@ -35,7 +35,11 @@ class Joining(Executor):
             self.cgroup = open_cgroup(choose_cgroups(record.cgroup, options.cgroup))
 
     def provide(self, slot: Slot) -> int:
-        """The pidfd of the container's init."""
+        """The pidfd of the container's init; its root where it has no mount namespace."""
+        if slot == "root":
+            from pyrunc.execute.root_mount import open_root
+
+            return open_root(self.record)
         if slot != "pidfd":
             return super().provide(slot)
         pidfd = open_pidfd(self.record.pid, self.record.start_time)

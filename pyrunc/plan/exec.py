@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pyrunc.state.record import Record
 
 PIDFD = Slot("pidfd")
+ROOT = Slot("root")
 
 
 class ExecOptions:
@@ -73,7 +74,9 @@ def plan_exec(process: Process, record: Record, facts: Facts, options: ExecOptio
     keep = options.listen_fds + options.preserve_fds
     program = plan_process(process, facts, keep, plan.warnings, False)
     _launch(plan, process, record, facts)
-    plan.init += _enter(namespaces)
+    if record.root_mount:
+        plan.provided.append(ROOT)
+    plan.init += _enter(namespaces, bool(record.root_mount))
     if "pid" in namespaces:
         plan.runtime.append(ops.wait("init"))
     if not record.no_new_keyring:
@@ -126,8 +129,11 @@ def _launch(plan: Plan, process: Process, record: Record, facts: Facts) -> None:
         plan.init.append(ops.reset_affinity())
 
 
-def _enter(namespaces: set[str]) -> list[Op]:
-    """All namespaces of the container at once; the pid namespace needs a child."""
+def _enter(namespaces: set[str], changes_root: bool) -> list[Op]:
+    """All namespaces of the container at once; the pid namespace needs a child.
+
+    changes_root: there is no mount namespace to come with a root.
+    """
     flags = 0
     for kind in namespaces:
         flags |= FLAGS[kind]
@@ -136,7 +142,7 @@ def _enter(namespaces: set[str]) -> list[Op]:
         result.append(ops.setns(PIDFD, flags).at(POINTER))
     if "user" in namespaces:
         result += [ops.become_root(), ops.set_dumpable(0), ops.set_parent_death_signal(SIGKILL)]
-    result.append(ops.open_root())
+    result += [ops.use_root(ROOT), ops.change_root()] if changes_root else [ops.open_root()]
     if "pid" in namespaces:
         result += [ops.clone_init(0).at(POINTER), ops.set_parent_death_signal(SIGKILL)]
     result.append(ops.setsid())

@@ -226,6 +226,11 @@ def open_root() -> Op:
     return Op("open_root")
 
 
+def use_root(slot: Slot) -> Op:
+    """Make the directory in `slot` the slot `root` of all target paths (exec without a mount namespace)."""
+    return Op("use_root", slot)
+
+
 def new_mount(slot: Slot, kind: str, source: str, options: list[str], attributes: int) -> Op:
     """fsopen(kind), fsconfig(source and each `key` or `key=value`), fsmount(attributes).
 

@@ -109,6 +109,22 @@ def test_open_root(root: Path) -> None:
         assert (root / "made").stat().st_mode & 0o777 == 0o710
 
 
+def test_use_root(root: Path) -> None:
+    plan = [
+        ops.open_source(Slot("place"), str(root)),
+        ops.use_root(Slot("place")),
+        ops.make_directory("/made", 0o710),
+        ops.change_root(),
+        ops.signal("look"),
+        ops.wait("end"),
+    ]
+    with looking_at(plan) as init:
+        assert (root / "made").stat().st_mode & 0o777 == 0o710
+        assert Path(f"/proc/{init.pid}/root").readlink() == root
+        assert Path(f"/proc/{init.pid}/cwd").readlink() == root
+    assert error_of([ops.use_root(Slot("nothing"))]).errno == errno.EBADF
+
+
 def test_target_without_a_root() -> None:
     assert error_of([ops.make_directory("/x", 0o755)]).errno == errno.EBADF
 

@@ -6,11 +6,12 @@ import fcntl
 import hashlib
 import os
 import sys
+from copy import copy
 from pathlib import Path
 
 import pytest
 
-from tests.harness import CHECKOUT, DEADLINE, Box, peer_differs
+from tests.harness import CHECKOUT, DEADLINE, Box, only_ours, peer_differs
 from tests.security.attack import ROUNDS
 
 SEALS = 0x1 | 0x2 | 0x4 | 0x8  # F_SEAL_SEAL, SHRINK, GROW, WRITE
@@ -94,3 +95,18 @@ def test_cve_2016_9962_joining_process_is_opaque(box: Box) -> None:
     (bundle.rootfs / "stop").touch()
     container.wait()
     assert "seen" not in container.output
+
+
+def test_exec_stays_in_the_root_without_a_mount_namespace(box: Box) -> None:
+    """The container is in its root by chroot(2) alone; what joins its namespaces is not there yet."""
+    only_ours(box, "runc has no such containers, crun gives the host's root")
+    bundle = box.bundle("/bin/sleep", "100").without_namespace("mount")
+    bundle.config["mounts"] = bundle.linux["maskedPaths"] = bundle.linux["readonlyPaths"] = []
+    container = box.started(bundle)
+    assert container.exec("/bin/ls", "/").ok().out.split() == sorted(os.listdir(bundle.rootfs))
+    # where another mount namespace lacks the root's mount, the directory below it is not taken for it
+    hidden = ["unshare", "--mount", "sh", "-c", f'umount {bundle.rootfs} && exec "$0" "$@"']
+    plain, box.runtime = box.runtime, copy(box.runtime)
+    box.runtime.command = [*hidden, *plain.command]
+    container.exec("/bin/ls", "/").failed("the container's root is not mounted", rc=255)
+    box.runtime = plain

@@ -52,6 +52,17 @@ def test_all_namespaces_at_once() -> None:
     assert "become_root" not in [call[0] for call in done]
 
 
+def test_without_a_mount_namespace_the_root_is_changed() -> None:
+    record, options = Record("example", "/bundle"), ExecOptions({"namespaces": [{"type": "pid"}]})
+    record.root_mount = ["/bundle/rootfs", 77]
+    plan = plan_exec(PROCESS, record, facts(), options)  # type: ignore[arg-type]
+    assert plan.provided == ["pidfd", "root"]
+    done = calls(plan.init)
+    begin = done.index(("use_root", "root"))
+    assert done.index(("setns", "pidfd", linux.CLONE_NEWPID)) < begin < done.index(("clone_init", 0))
+    assert done[begin + 1] == ("change_root",) and ("open_root",) not in done
+
+
 def test_without_a_pid_namespace_nothing_is_cloned() -> None:
     plan = make(namespaces=namespaces())
     assert not calls(plan.init, "clone_init") and ("wait", "init") not in calls(plan.runtime)
