@@ -28,7 +28,10 @@ DEADLINE = 10.0
 
 
 def read_stat(pid: int) -> tuple[bytes, bytes, int, int]:
-    """Name, state, parent and start time (ticks after boot), see proc_pid_stat(5); state X if it is gone."""
+    """Name, state, parent and start time (ticks after boot), see proc_pid_stat(5); state X if it is gone.
+
+    The state is Z only when the last thread has ended: the first one may end before.
+    """
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -43,7 +46,8 @@ def read_stat(pid: int) -> tuple[bytes, bytes, int, int]:
         os.close(fd)
     end = content.rindex(b")")
     fields = content[end + 2 :].split()
-    return content[content.index(b"(") + 1 : end], fields[0], int(fields[1]), int(fields[19])
+    state = b"S" if fields[0] == b"Z" and int(fields[17]) > 1 else fields[0]
+    return content[content.index(b"(") + 1 : end], state, int(fields[1]), int(fields[19])
 
 
 def read_start_time(pid: int) -> int:

@@ -6,12 +6,15 @@ import errno
 import os
 import resource
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from pyrunc.execute import process
 from pyrunc.host.facts import probe_facts
+from tests.processes import wait_until
 
 
 def test_no_descriptor_is_no_end() -> None:
@@ -49,3 +52,26 @@ def test_wait_ends() -> None:
         assert not process.wait_gone(pidfd, 0)
     finally:
         os.close(pidfd)
+
+
+def test_first_thread_ends_before_the_others() -> None:
+    """The process lives as long as any of its threads, though /proc calls it a zombie."""
+    program = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(1000,)).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program])
+    pidfd = os.pidfd_open(child.pid)
+    stat = Path(f"/proc/{child.pid}/stat")
+    try:
+        wait_until(lambda: ") Z " in stat.read_text(), what="the end of the first thread")
+        assert process.read_start_time(child.pid) > 0
+        child.kill()
+        assert process.wait_gone(pidfd)
+        assert ") Z " in stat.read_text()
+        assert process.read_start_time(child.pid) == 0
+    finally:
+        os.close(pidfd)
+        child.kill()
+        child.wait()
