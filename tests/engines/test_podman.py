@@ -76,6 +76,7 @@ OPTIONS: dict[str, tuple[list[str], str, str]] = {
         "100000",
     ),
     "privileged": (["--privileged"], "grep CapEff /proc/self/status", own_capabilities()),
+    "privileged-terminals": (["--privileged"], "readlink /dev/ptmx", "pts/ptmx"),
     "device": (["--device", "/dev/null:/dev/other"], "ls -l /dev/other", "1,   3"),
     "sysctl": (["--sysctl", "net.ipv4.ip_forward=1"], "cat /proc/sys/net/ipv4/ip_forward", "1"),
     "hostname": (["-h", "name"], "hostname", "name"),
