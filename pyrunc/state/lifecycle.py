@@ -49,5 +49,5 @@ def allowed(command: str, status: str, id: str = "") -> None:
     """Return if `command` may act on a container in `status`; raise StateError in runc's words if not."""
     refusal = REFUSALS[command].get(status)
     if refusal is not None:
-        hint = "end it with `kill` first, or use --force" if command == "delete" else ""
+        hint = "end it first, as with `kill ID KILL`, or use --force" if command == "delete" else ""
         raise StateError(refusal.format(id=id, status=status), step=command, hint=hint)

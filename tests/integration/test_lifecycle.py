@@ -270,6 +270,18 @@ def test_c13_kill_works_on_created_and_paused(box: Box) -> None:
     assert paused.wait(DEADLINE) == 137
 
 
+def test_c13_a_created_container_is_ended_by_kill(box: Box) -> None:
+    """Nothing else reaches the first process of a pid namespace that has no handler for it."""
+    created = box.create(box.bundle(*SLEEP))
+    peer_differs(box, runc="its init has a handler")
+    created.kill("TERM").ok()
+    only_ours(box, "the others delete it")
+    assert "kill ID KILL" in created.delete().failed("not stopped: created").log[-1]["hint"]
+    created.kill("KILL").ok()
+    assert created.wait() == 137
+    created.delete().ok()
+
+
 def test_c14_delete_wants_stopped(box: Box) -> None:
     assert box.call("delete").rc == 1
     container = box.started(box.bundle(*SLEEP))
