@@ -51,7 +51,8 @@ def render_lines(plan: Plan, order: list[tuple[str, int]]) -> list[str]:
     for actor, index in order:
         op = getattr(plan, actor)[index]
         call = f"{op.name}({', '.join(_arguments(op))})"
-        lines.append(f"{actor:7} {index:3}  {call}" + (f"   # {op.pointer}" if op.pointer else ""))
+        pointer = f"   # {_string(op.pointer)[1:-1]}" if op.pointer else ""  # keys are the document's own
+        lines.append(f"{actor:7} {index:3}  {call}{pointer}")
     return lines
 
 

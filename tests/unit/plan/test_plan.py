@@ -75,6 +75,13 @@ def test_what_operations_say_by_themselves() -> None:
     assert len(simulate(plan_of([ops.exec([], [])], [ops.wait("end"), ops.write_pid_file("/x")]))) == 3
 
 
+def test_a_pointer_is_on_its_line() -> None:
+    """Names of the document's own may hold what terminals and programs take for more than a letter."""
+    plan = Plan()
+    plan.init = [ops.setsid().at("/linux/sysctl/\x1b[2J\x0c\u2028")]
+    assert render_text(plan) == "init      0  setsid()   # /linux/sysctl/\\u001b[2J\\f\\u2028\n"
+
+
 def test_text() -> None:
     plan = plan_of(
         [
