@@ -95,6 +95,10 @@ def plan_mounts(context: MountContext) -> MountPlan:
         kind = mount.get("type") or ""
         if target == "/":
             raise SpecError("a mount cannot cover the root", pointer=pointer + "/destination")
+        cgroup = kind == "cgroup" or (kind == "cgroup2" and context.facts.cgroup_version == 2)
+        mapped = mount.get("uidMappings") or options.switches & {"idmap", "ridmap"}
+        if mapped and ("remount" in options.switches or (cgroup and not is_bind(mount))):
+            raise SpecError("the kernel maps no ids of a cgroup file system or by a remount", pointer=pointer)
         if "remount" in options.switches:
             plan.attach += _remount(target, options, pointer)
             continue
@@ -104,11 +108,9 @@ def plan_mounts(context: MountContext) -> MountPlan:
         _check_proc(target, kind, bind, pointer)
         if bind:
             _add_bind(plan, context, mount, options, target, index)
-        elif kind == "cgroup" or (kind == "cgroup2" and context.facts.cgroup_version == 2):
+        elif cgroup:
             from pyrunc.plan.cgroup_mounts import add_cgroup_mount
 
-            if mount.get("uidMappings") or options.switches & {"idmap", "ridmap"}:
-                raise SpecError("the kernel cannot map the ids of a cgroup file system", pointer=pointer)
             add_cgroup_mount(plan, context, options, target, index)
         else:
             _add_new(plan, context, mount, options, target, index)
@@ -227,10 +229,7 @@ def _idmap(
         plan.sources.append(ops.open_namespace(user, path, CLONE_NEWUSER).at(pointers["user"]))
     else:
         linux = context.config.get("linux", {})
-        texts = (
-            id_map_text(uids or linux["uidMappings"]),
-            id_map_text(gids or linux["gidMappings"]),
-        )
+        texts = (id_map_text(uids or linux["uidMappings"]), id_map_text(gids or linux["gidMappings"]))
         user = _user_namespace(plan, texts)
     return [ops.idmap_mount(slot, user, recursive).at(pointer)]
 

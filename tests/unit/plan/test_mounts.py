@@ -177,6 +177,14 @@ def test_tmpcopyup_is_for_tmpfs(mount: dict[str, Any]) -> None:
         plan_mount({**mount, "options": [*mount.get("options", ()), "tmpcopyup"]})
 
 
+@pytest.mark.parametrize("options", [["remount"], ["remount", "idmap"]])
+def test_remount_maps_no_ids(options: list[str]) -> None:
+    """config.md#linux-mount-options: the mount MUST have an idmapping applied, which needs a new one."""
+    mappings = [{"containerID": 0, "hostID": 1000, "size": 1}]
+    with pytest.raises(SpecError, match="maps no ids"):
+        plan_mount({"options": options, "uidMappings": mappings, "gidMappings": mappings})
+
+
 def test_remount() -> None:
     assert plan_mount({"options": ["remount", "ro", "size=2m", "sync"], "type": "tmpfs"}) == [
         ("remount", "/x", 1, 0, ["sync", "size=2m"])
