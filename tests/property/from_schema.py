@@ -9,61 +9,18 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from pyrunc.plan.mount_options import known_options
 from pyrunc.spec.rules import check_rules
 from pyrunc.spec.schema import first_violation
 from pyrunc.spec.schema_document import DOCUMENT
 from pyrunc.spec.schema_table import CONFIG
 from tests.unit.spec.leaves import leaves
 
+from .likely import LIKELY, MAPPINGS, NAMESPACES
+
 Place = tuple[str | int, ...]
 
 LEAVES = leaves()
 MOST = 4  # items of a list, and optional properties of an object beside those that are drawn on purpose
-NAMESPACES = ("cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts")
-MAPPINGS = (
-    [{"containerID": 0, "hostID": 1000, "size": 1}],
-    [{"containerID": 0, "hostID": 100000, "size": 1000}, {"containerID": 5000, "hostID": 1, "size": 1}],
-)
-LIKELY: dict[
-    tuple[str, ...], st.SearchStrategy[Any]
-] = {  # what rules or hosts would nearly always refuse else
-    ("ociVersion",): st.sampled_from(["1.0.2", "1.3.0"]),
-    ("linux", "sysctl"): st.dictionaries(
-        st.sampled_from(["kernel.sem", "net.ipv4.ip_forward", "net/core/somaxconn", "fs.mqueue.msg_max"]),
-        st.sampled_from(["0", "1", ""]),
-        max_size=3,
-    ),
-    ("linux", "namespaces"): st.lists(
-        st.tuples(st.sampled_from(NAMESPACES), st.booleans()), unique_by=lambda n: n[0]
-    ).map(
-        lambda chosen: [
-            {"type": kind, "path": f"/ns/{kind}"} if joined else {"type": kind} for kind, joined in chosen
-        ]
-    ),
-    ("linux", "memoryPolicy"): st.sampled_from(
-        [{"mode": "MPOL_BIND", "nodes": "0-1", "flags": ["MPOL_F_STATIC_NODES"]}, {"mode": "MPOL_DEFAULT"}]
-    ),
-    ("linux", "resources", "hugepageLimits", "*", "pageSize"): st.sampled_from(["64KB", "2MB", "1GB"]),
-    ("linux", "resources", "unified"): st.dictionaries(
-        st.sampled_from(["memory.high", "pids.max", "cpu.weight"]), st.sampled_from(["5", "max"]), max_size=2
-    ),
-    ("process", "scheduler"): st.sampled_from(
-        [
-            {"policy": "SCHED_BATCH", "nice": 5},
-            {"policy": "SCHED_FIFO", "priority": 9, "flags": ["SCHED_FLAG_RESET_ON_FORK"]},
-            {"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3},
-        ]
-    ),
-    ("process", "execCPUAffinity"): st.sampled_from([{"initial": "0", "final": "0-1"}, {"final": ""}]),
-    ("mounts", "*", "uidMappings"): st.sampled_from([[], *MAPPINGS]),
-    ("mounts", "*", "gidMappings"): st.sampled_from([[], *MAPPINGS]),
-    ("mounts", "*", "type"): st.sampled_from(["bind", "tmpfs", "proc", "sysfs", "mqueue", "cgroup", "ext4"]),
-    ("mounts", "*", "options", "*"): st.sampled_from([*known_options(), "size=1m", "mode=700"]),
-    ("linux", "netDevices"): st.dictionaries(
-        st.sampled_from(["eth0", "eth1"]), st.sampled_from([{}, {"name": "in0"}]), max_size=2
-    ),
-}
 
 
 def resolve(schema: dict[str, Any], file: str) -> tuple[dict[str, Any], str]:
@@ -136,7 +93,8 @@ def objects(
     if next_wanted in properties:
         needed.add(next_wanted)
     others = sorted(set(properties) - needed)
-    chosen = draw(st.sets(st.sampled_from(others), max_size=MOST)) if others else set()
+    most = draw(st.integers(0, min(MOST, len(others))))  # of a set alone it would nearly always be few
+    chosen = draw(st.sets(st.sampled_from(others), min_size=most, max_size=most)) if most else set()
     made = {
         name: draw(values(properties[name], file, (*path, name), wanted)) for name in sorted(needed | chosen)
     }
@@ -207,6 +165,9 @@ def valid_configs(draw: st.DrawFn) -> dict[str, Any]:
         mappings = draw(st.sampled_from(MAPPINGS))
         new = [{"type": kind} for kind in NAMESPACES]
         config.setdefault("linux", {}).update(namespaces=new, uidMappings=mappings, gidMappings=mappings[:1])
+    if draw(st.booleans()):  # much of a plan comes from these
+        linux = config.setdefault("linux", {})
+        config["mounts"], linux["devices"] = draw(LIKELY["mounts",]), draw(LIKELY["linux", "devices"])
     assume(heal(config))
     return config
 

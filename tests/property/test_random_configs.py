@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +11,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pyrunc.errors import PyruncError
+from pyrunc.host.facts import Facts
 from pyrunc.plan.create import plan_create
 from pyrunc.plan.exec import ExecOptions, plan_exec
 from pyrunc.plan.mounts import NO_LABEL
 from pyrunc.plan.options import CreateOptions
-from pyrunc.plan.plan import simulate
+from pyrunc.plan.plan import Plan, simulate
 from pyrunc.plan.render import render_text
 from pyrunc.plan.wire import encode_plan
+from pyrunc.spec.rules import is_bind
 from pyrunc.state.record import Record
 from tests.golden.plans import PROFILES, load_facts
 from tests.source.test_no_property_is_ignored import ELSEWHERE, hosts, name_of
@@ -27,24 +30,47 @@ some = settings(max_examples=40, deadline=None, suppress_health_check=list(Healt
 OPTIONS = ("example", "/bundle", "/run/example")
 
 
+HOSTS = {profile: load_facts(profile) for profile in PROFILES} | {f"all {n}": host for n, host in enumerate(hosts())}
+
+
+@st.composite
+def create_options(draw: st.DrawFn) -> CreateOptions:
+    """What a caller may ask for; most ask for nothing."""
+    options = CreateOptions(*OPTIONS)
+    for name in draw(st.sets(st.sampled_from(["no_cgroup", "no_new_keyring", "no_pivot", "systemd_cgroup"]))):
+        setattr(options, name, True)
+    for name in draw(st.sets(st.sampled_from(["notify_socket", "pid_file", "pidfd_socket"]))):
+        setattr(options, name, "/x")
+    options.listen_fds, options.preserve_fds = draw(st.integers(0, 1)), draw(st.integers(0, 1))
+    return options
+
+
 @some
-@given(valid_configs(), st.sampled_from(sorted(PROFILES)))
-def test_planner_answers_on_every_host(config: dict[str, Any], profile: str) -> None:
-    """A plan that ends, or an error that points into the configuration."""
-    facts = load_facts(profile)
-    try:
-        plans = [plan_create(config, facts, CreateOptions(*OPTIONS))]  # type: ignore[arg-type]
-        if "process" in config:
-            options = ExecOptions(config.get("linux") or {})
-            plans.append(plan_exec(config["process"], Record(*OPTIONS[:2]), facts, options))
-    except PyruncError as error:
-        assert error.pointer, error.text
-        return
-    for plan in plans:
+@given(valid_configs(), st.sampled_from(sorted(HOSTS)), create_options())
+def test_planner_answers_on_every_host(config: dict[str, Any], host: str, asked: CreateOptions) -> None:
+    """Plans that end; or an error that points into the configuration, which has plans without what it points at."""
+    facts = HOSTS[host]
+    asked.systemd_cgroup = asked.systemd_cgroup and facts.systemd
+    config = copy.deepcopy(config)
+    for plan in plans_of(config, facts, asked):
         order = simulate(plan)
         assert len(order) == len(set(order)) == len(plan.init) + len(plan.runtime)
         assert len(render_text(plan).splitlines()) == len(order)
         encode_plan(plan, dict.fromkeys(plan.provided, 9))
+
+
+def plans_of(config: dict[str, Any], facts: Facts, asked: CreateOptions) -> list[Plan]:
+    """The plans of a create and an exec; what this host cannot do is cut out of `config`."""
+    while True:
+        try:
+            plans = [plan_create(config, facts, asked)]  # type: ignore[arg-type]
+            if "process" in config:
+                options = ExecOptions(config.get("linux") or {})
+                plans.append(plan_exec(config["process"], Record(*OPTIONS[:2]), facts, options))
+            return plans
+        except PyruncError as error:
+            assert error.pointer, error.text
+            assume(cut(config, error.pointer) and heal(config))
 
 
 class Noting(dict[str, Any]):
@@ -109,12 +135,18 @@ def _takes_label(mount: dict[str, Any]) -> bool:
     return not bound and mount["type"] not in NO_LABEL and "remount" not in mount.get("options", ())
 
 
+def _in_a_bound_dev(config: dict[str, Any], device: dict[str, Any]) -> bool:
+    bound = any(is_bind(mount) and mount["destination"].strip("/") == "dev" for mount in config.get("mounts", ()))
+    return bound and str(device["path"]).startswith("/dev/")
+
+
 NOTHING_TO_DO: dict[str, Predicate] = {  # where a property means nothing, and nobody need read it
     "process/consoleSize/*": lambda config, holder: not config["process"].get("terminal"),
     "linux/personality/*": _no_process,
     "linux/memoryPolicy/*": _no_process,
     "linux/seccomp/listener*": _no_listener,
     "linux/mountLabel": lambda config, holder: not any(map(_takes_label, config.get("mounts", ()))),
+    "linux/devices/*": _in_a_bound_dev,
     "linux/devices/*/fileMode": _new_user_namespace,  # where a device is the host's, bound
     "linux/devices/*/uid": _new_user_namespace,
     "linux/devices/*/gid": _new_user_namespace,
