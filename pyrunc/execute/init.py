@@ -154,6 +154,7 @@ class Init:
         except OSError:
             os.kill(pid, signals.SIGKILL)
             reap(pid)
+            self.conversation.end()
             raise
         os.close(self.pidfd)
         self.pid, self.pidfd = pid, pidfd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,7 @@ from pyrunc.operations import Silent
 from pyrunc.plan import ops
 from pyrunc.plan.ops import Op
 from pyrunc.plan.plan import Plan
-from tests.processes import alive, wait_until
+from tests.processes import DEADLINE, alive, wait_until
 
 BEGIN = [ops.start_init(), ops.send_plan()]
 PROGRAM = [ops.find_executable("true", "/bin:/usr/bin"), ops.exec(["true"], [])]
@@ -164,9 +165,10 @@ def test_second_stage_that_cannot_be_followed(monkeypatch: pytest.MonkeyPatch) -
 
     def refuse(pid: int) -> int:
         refused.append(pid)
+        select.select([carried.started().socket], [], [], DEADLINE)  # it says more before it is ended
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    carried = executor([ops.clone_init(0), ops.wait("never")], [*BEGIN, ops.wait("init")])
+    carried = executor([ops.clone_init(0), ops.signal("here"), ops.wait("never")], [*BEGIN, ops.wait("init")])
     monkeypatch.setattr(os, "pidfd_open", refuse)
     with pytest.raises(PyruncError, match="too many open files"):
         carried.run()
