@@ -15,7 +15,7 @@ from pyrunc import native
 from pyrunc.cores import message_pair
 from pyrunc.errors import OperationError, PyruncError
 from pyrunc.execute.init import Init
-from pyrunc.execute.process import read_start_time, read_stat
+from pyrunc.execute.process import read_start_time, read_stat, wait_gone
 from pyrunc.execute.runtime_ops import Executor
 from pyrunc.operations import Silent
 from pyrunc.plan import ops
@@ -152,6 +152,7 @@ def test_second_stage_that_never_said_who_it_is() -> None:
     second, second_pidfd = native.spawn("/bin/true", [b"true"], [])
     init = Init(first, pidfd, ours, lambda message: None)
     theirs.close()
+    assert wait_gone(pidfd)  # as stage 1 ends when it has cloned
     init.kill()
     init.close()
     os.close(second_pidfd)
