@@ -22,7 +22,7 @@ from pyrunc.execute.conversation import (
     parse_message,
     render_message,
 )
-from pyrunc.execute.process import read_stat, reap, send_signal, wait_gone, was_executed
+from pyrunc.execute.process import read_executed, read_stat, reap, send_signal, wait_gone, was_executed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Init:
         self.pidfd = pidfd
         self.socket = socket
         self.conversation = Conversation()
-        self.name, *_, self.start_time = read_stat(pid)
+        self.name, self.start_time = read_executed(pid)
         self._listener = listener
         self._poll = select.poll()
         self._poll.register(socket.fileno(), select.POLLIN)

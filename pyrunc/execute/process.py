@@ -56,6 +56,17 @@ def read_start_time(pid: int) -> int:
     return 0 if state in (b"Z", b"X") else start_time
 
 
+def read_executed(pid: int) -> tuple[bytes, int]:
+    """Name and start time of a child just spawned: it has our name until execve(2) is nearly over."""
+    own, *_ = read_stat(os.getpid())
+    for _ in range(MOMENTS):
+        name, state, _, start_time = read_stat(pid)
+        if name != own or state in (b"Z", b"X"):
+            break
+        os.sched_yield()
+    return name, start_time
+
+
 def was_executed(pid: int, pidfd: int, before: bytes) -> bool:
     """Whether a process that closed its end became another program; False if it ended instead.
 

@@ -150,6 +150,7 @@ def test_second_stage_that_never_said_who_it_is() -> None:
     ours, theirs = message_pair()
     first, pidfd = native.spawn("/bin/true", [b"true"], [])
     second, second_pidfd = native.spawn("/bin/true", [b"true"], [])
+    assert wait_gone(second_pidfd)
     init = Init(first, pidfd, ours, lambda message: None)
     theirs.close()
     assert wait_gone(pidfd)  # as stage 1 ends when it has cloned
