@@ -27,7 +27,9 @@ def directory(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def process(scratch: Path) -> Iterator[str]:
-    with subprocess.Popen(["sh", "-c", f"read line # {scratch}"], stdin=subprocess.PIPE) as running:
+    script = f"echo; read line # {scratch}"
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout and running.stdout.readline()  # /proc shows its command by now
         yield str(running.pid)
 
 
