@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from pyrunc.errors import HostError, UsageError
-from pyrunc.execute.criu import find_criu
 from pyrunc.execute.restoration import Restoration
 from pyrunc.host.facts import probe_facts
 from pyrunc.operations.checkpoint import (
@@ -45,7 +44,7 @@ def restore(
     options = make_options(
         context, id, bundle, detach=detach, console_socket=console_socket, pid_file=pid_file
     )
-    check_host(context)
+    program = check_host(context)
     images = check_images(image_path or "checkpoint")
     work = make_directory(work_path) if work_path else images
     asked = {
@@ -56,33 +55,33 @@ def restore(
         "lsm_profile": check_profile(lsm_profile), "lsm_mount_context": lsm_mount_context or None,
     }  # fmt: skip
     if detach:
-        restore_container(context, options, images, work, asked).entry.close()
+        restore_container(context, program, options, images, work, asked).entry.close()
         return 0
     from pyrunc.execute.foreground import Foreground
 
     foreground = Foreground(subreaper=not no_subreaper)
     try:
-        return _run_foreground(context, options, images, work, asked, foreground)
+        return _run_foreground(context, program, options, images, work, asked, foreground)
     finally:
         foreground.close()
 
 
 def _run_foreground(
-    context: Context, options: CreateOptions, images: str, work: str, asked: dict[str, Any],
+    context: Context, program: str, options: CreateOptions, images: str, work: str, asked: dict[str, Any],
     foreground: Foreground,
 ) -> int:  # fmt: skip
     from pyrunc.operations.run import wait_and_destroy
 
-    restoration = restore_container(context, options, images, work, asked)
+    restoration = restore_container(context, program, options, images, work, asked)
     init = restoration.started()
     foreground.begin(init.pid, init.pidfd, restoration.console)
     return wait_and_destroy(context, restoration.entry, foreground)
 
 
 def restore_container(
-    context: Context, options: CreateOptions, images: str, work: str, asked: dict[str, Any]
+    context: Context, program: str, options: CreateOptions, images: str, work: str, asked: dict[str, Any]
 ) -> Restoration:
-    """The restored container, its entry locked; all is undone if it fails."""
+    """The restored container, its entry locked; all is undone if it fails.  program: CRIU."""
     loaded = load_bundle(options.bundle)
     check_config(loaded.config)
     check_terminal(loaded.config, options.detach, options.console_socket)
@@ -92,7 +91,7 @@ def restore_container(
         facts = probe_facts(loaded.config)
         plan = plan_create(loaded.config, facts, options)
         restoration = Restoration(plan, loaded, entry, options, facts, context.log, False)
-        restoration.restore(find_criu(context.criu), images, work, asked, options.pid_file)
+        restoration.restore(program, images, work, asked, options.pid_file)
     except BaseException:
         if restoration is not None:
             restoration.undo()

@@ -281,24 +281,8 @@ def test_death_by_signal(box: Box, number: int) -> None:
     assert container.wait() == 137
 
 
-def test_run_forwards_signals(box: Box) -> None:
-    bundle = box.bundle(
-        "/bin/sh", "-c", "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.02; done"
-    )
-    name = box.name()
-    box.place(bundle, name)
-    path = box.directory / "forwarded"
-    with path.open("wb") as out:
-        process = box.popen("run", "--bundle", str(bundle.directory), name, stdout=out)
-    wait_until(lambda: "up" in path.read_text(), what="the program")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(DEADLINE) == 5
-    assert path.read_text() == "up\ngot\n"
-
-
-def test_run_keeps_the_size_of_its_terminal_to_itself(box: Box) -> None:
-    """SIGWINCH comes with every change of the window; web servers take it for an order to end."""
-    script = "trap 'echo resized' WINCH; trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done"
+def run_script(box: Box, script: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """A shell script under `run`, once it said "up", and the file that takes its output."""
     bundle = box.bundle("/bin/sh", "-c", script)
     name = box.name()
     box.place(bundle, name)
@@ -306,10 +290,26 @@ def test_run_keeps_the_size_of_its_terminal_to_itself(box: Box) -> None:
     with path.open("wb") as out:
         process = box.popen("run", "--bundle", str(bundle.directory), name, stdout=out)
     wait_until(lambda: "up" in path.read_text(), what="the program")
+    return process, path
+
+
+def test_run_forwards_signals(box: Box) -> None:
+    process, output = run_script(
+        box, "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.02; done"
+    )
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(DEADLINE) == 5
+    assert output.read_text() == "up\ngot\n"
+
+
+def test_run_keeps_the_size_of_its_terminal_to_itself(box: Box) -> None:
+    """SIGWINCH comes with every change of the window; web servers take it for an order to end."""
+    script = "trap 'echo resized' WINCH; trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done"
+    process, output = run_script(box, script)
     for number in (signal.SIGWINCH, signal.SIGTERM):
         process.send_signal(number)
     assert process.wait(DEADLINE) == 5
-    assert path.read_text() == "up\n"
+    assert output.read_text() == "up\n"
 
 
 def test_standard_streams_are_passed_on(box: Box) -> None:
