@@ -11,13 +11,11 @@ from pyrunc.state.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from pyrunc.state.store import Entry
 
 
-def find_claim(entry: Entry, paths: Collection[str]) -> str:
-    """The id of a container beside `entry` that is not stopped and has one of these cgroups; "" = none."""
+def find_claim(entry: Entry, path: str) -> str:
+    """The id of a container beside `entry` that is not stopped and has the cgroup `path`; "" = none."""
     store = Store(os.path.dirname(entry.dir))
     for id in store.list():
         if id == entry.id:
@@ -27,7 +25,6 @@ def find_claim(entry: Entry, paths: Collection[str]) -> str:
             record = other.read()
         except StateError:  # it goes, or has made nothing yet
             continue
-        shared = set(record.cgroup.get("paths", {}).values()).intersection(paths)
-        if shared and status_of(other, record) != STOPPED:
+        if path in record.cgroup.get("paths", {}).values() and status_of(other, record) != STOPPED:
             return id
     return ""

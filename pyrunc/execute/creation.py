@@ -127,7 +127,7 @@ class Creation(Executor):
         """
         from pyrunc.execute.claim import find_claim
 
-        other = find_claim(self.entry, [path])
+        other = find_claim(self.entry, path)
         if other and self.cgroup is not None:
             self.cgroup.remove()  # those of the hierarchies before
             self.cgroup = None

@@ -53,7 +53,11 @@ def destroy(log: Log, entry: Entry, record: Record) -> None:
 
         detach_root_mount(record)
     if record.cgroup:
-        _remove_cgroup(log, entry, record)
+        from pyrunc.cgroup.driver import open_cgroup
+
+        cgroup = open_cgroup(record.cgroup)
+        cgroup.kill()
+        cgroup.remove()
     if record.resctrl:
         from pyrunc.execute.resctrl import remove_groups
 
@@ -64,21 +68,6 @@ def destroy(log: Log, entry: Entry, record: Record) -> None:
         from pyrunc.execute.hooks import run_poststop
 
         run_poststop(hooks, oci_state(record, STOPPED, 0), record.bundle, log.warning)
-
-
-def _remove_cgroup(log: Log, entry: Entry, record: Record) -> None:
-    """Kill what is in the cgroup and remove it, unless another container was given it meanwhile."""
-    from pyrunc.cgroup.driver import open_cgroup
-
-    cgroup = open_cgroup(record.cgroup)
-    if cgroup.procs():
-        from pyrunc.execute.claim import find_claim
-
-        if other := find_claim(entry, record.cgroup["paths"].values()):
-            log.warning(f"the cgroup of container {record.id} stays: container {other} uses it")
-            return
-    cgroup.kill()
-    cgroup.remove()
 
 
 def _kill_init(entry: Entry, record: Record | None = None) -> None:

@@ -97,19 +97,6 @@ def test_two_creates_with_one_cgroup(box: Box) -> None:
     assert box.call("start", first).ok()
 
 
-def test_cgroup_that_was_given_to_another(box: Box) -> None:
-    """Of a container that has ended; its delete harms nobody who came after it."""
-    bundle = small(box).args("/bin/sleep", "1000")
-    bundle.linux["cgroupsPath"] = f"{CGROUP_PARENT}/inherited"
-    ended = box.started(bundle)
-    ended.kill().ok()
-    ended.wait()
-    heir = box.started(bundle)
-    assert f"container {heir.id} uses it" in ended.delete().ok().log[0]["msg"]
-    assert heir.status == "running"
-    assert [path for path in cgroups.of(heir.pid).values() if path.name == "inherited"]
-
-
 def test_list_with_many_alive(box: Box) -> None:
     bundle = small(box)
     names = []
